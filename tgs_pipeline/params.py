@@ -1,0 +1,235 @@
+"""Typed parameters: one class per stage, read from a complete YAML file, with no defaults in code.
+
+`load` reads a profile (params.yaml or a file of profiles/) and reports *every* mistake at once: unknown keys (with the
+nearest known name), missing keys, wrong types, values out of range and settings that contradict each other.
+Everything here can change results, except the section `runtime`.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Text = Annotated[str, Field(min_length=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveInt = Annotated[int, Field(gt=0)]
+Dtype = Literal["float32", "bfloat16", "float16"]
+Caption = Literal["s_object", "f_object", "reference"]
+
+
+class Section(BaseModel):
+    """A part of the parameters: strict types, no unknown keys, immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+
+
+class NumClips(Section):
+    """Clips to render in each split."""
+
+    train: Annotated[int, Field(ge=0)]
+    val: Annotated[int, Field(ge=0)]
+    test_s: Annotated[int, Field(ge=0)]
+    test_u: Annotated[int, Field(ge=0)]
+    test_n: Annotated[int, Field(ge=0)]
+
+
+class TinyWorld(Section):
+    """The procedural world that the dataset stage renders."""
+
+    seed: Annotated[int, Field(ge=0)]
+    num_clips: NumClips
+    references_per_clip: PositiveInt
+    frame_size_px: PositiveInt
+    sample_rate_hz: Annotated[int, Field(ge=16000)]
+
+
+class Dataset(Section):
+    """Stages dataset and manifest: what to render, where samples are read from and how."""
+
+    tinyworld: TinyWorld | None  # null: nothing is rendered, `root` exists already
+    adapter: Literal["ref_avsbench", "media_folder"]
+    root: Text
+    metadata: Text  # CSV file below root
+    splits: Annotated[list[Text], Field(min_length=1)]
+    missing_frames: Literal["error", "skip"]
+
+
+class VisualEncoder(Section):
+    """CLIP vision tower: a Hugging Face folder and the hidden state that is kept."""
+
+    weights: Text
+    layer: int  # index into hidden_states; 23 of 25 in CLIP ViT-L/14 (UPSTREAM_FACTS 2.1)
+
+
+class AudioEncoder(Section):
+    """BEATs: the original `.pt` file, or a safetensors file of ours."""
+
+    weights: Text
+
+
+class Features(Section):
+    """Stage features."""
+
+    visual: VisualEncoder
+    audio: AudioEncoder
+    num_tags: PositiveInt  # highest-scoring sound classes kept for each clip
+    dtype: Dtype
+
+
+class Think(Section):
+    """Stage think."""
+
+    backend: Literal["ref_thinker", "reference"]
+    weights: Text
+    reply_format: Literal["free", "enforced"]  # enforced: decoding is constrained to the tag structure of the prompt
+    max_new_tokens: PositiveInt
+    dtype: Dtype
+
+
+class Detect(Section):
+    """Stage detect: every candidate above `floor` is kept, thresholds come later."""
+
+    backend: Literal["transformers", "groundingdino"]
+    weights: Text
+    captions: Annotated[list[Caption], Field(min_length=1)]
+    floor: Fraction
+    shortest_edge_px: PositiveInt
+    longest_edge_px: PositiveInt
+    dtype: Dtype
+
+
+class Ground(Section):
+    """Stage ground: thresholds and box choice."""
+
+    prompt: Caption
+    box_threshold: Fraction
+    text_threshold: Fraction  # labels phrases only, filters no box (trap T22)
+    box_select: Literal["max", "first"]  # first: the first query above the threshold, as upstream (trap T19)
+
+
+class Segment(Section):
+    """Stage segment."""
+
+    backend: Literal["sam2"]
+    weights: Text
+    config: Text  # sam2 model configuration (YAML)
+    input_size_px: PositiveInt | None  # null: native size; 224: distorted to a square as upstream (trap T21)
+    swap_channels: bool  # true: BGR as upstream (trap T20)
+    levels_size_px: PositiveInt  # side of the score map that protocol tgs scores
+    dtype: Dtype
+
+
+class Score(Section):
+    """Stage score."""
+
+    protocol: Literal["tgs", "davis"]
+    gt_resize: Literal["nearest", "bicubic_bool"]  # bicubic_bool: dilates the ground truth as upstream (trap T28)
+
+
+class Report(Section):
+    """Stage report."""
+
+    title: Text
+    frame_width_px: PositiveInt
+    max_samples: PositiveInt
+
+
+class BatchSize(Section):
+    """Units of work per model call."""
+
+    features: PositiveInt
+    think: PositiveInt
+    detect: PositiveInt
+    segment: PositiveInt
+
+
+class Runtime(Section):
+    """What cannot change results: declared by no stage, so editing it reruns nothing."""
+
+    cache: Text
+    devices: Annotated[list[Text], Field(min_length=1)]  # one process per device
+    num_loaders: PositiveInt
+    batch_size: BatchSize
+    flush_rows: PositiveInt
+    flush_sec: Annotated[float, Field(gt=0)]
+    max_failure_rate: Fraction
+
+
+class Params(Section):
+    """A complete profile."""
+
+    dataset: Dataset
+    features: Features
+    think: Think
+    detect: Detect
+    ground: Ground
+    segment: Segment
+    score: Score
+    report: Report
+    runtime: Runtime
+
+    @model_validator(mode="after")
+    def _agree(self) -> "Params":
+        """Refuse settings that contradict each other across sections."""
+        if self.ground.prompt not in self.detect.captions:
+            raise ValueError(
+                f"ground.prompt is {self.ground.prompt!r} but detect.captions is {self.detect.captions}: "
+                "add it to detect.captions, so that the detector sees it"
+            )
+        if self.ground.box_threshold < self.detect.floor:
+            raise ValueError(
+                f"ground.box_threshold {self.ground.box_threshold} is below detect.floor {self.detect.floor}: "
+                "candidates under the floor are not stored; lower detect.floor too"
+            )
+        return self
+
+
+class ParamsError(ValueError):
+    """A params file that cannot be used; the message lists everything that is wrong with it."""
+
+
+def load(path: Path) -> Params:
+    """Read and validate a params file; ParamsError lists every mistake found."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: no such file; write one with `tgs profile tiny > {path}`") from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ParamsError(f"{path}: expected a mapping of sections ({', '.join(Params.model_fields)})")
+    try:
+        return Params.model_validate(data)
+    except ValidationError as error:
+        problems = [_explain(problem) for problem in error.errors()]
+        raise ParamsError(f"{path}: {len(problems)} problem(s)\n" + "\n".join(f"  {p}" for p in problems)) from None
+
+
+def _explain(problem: dict) -> str:
+    """One line for one pydantic error: where, what, and the nearest known key for an unknown one."""
+    path = [str(part) for part in problem["loc"]]
+    where = ".".join(path) or "params"
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path[-1], _known_keys(path[:-1]), n=1, cutoff=0.5)
+        return f"{where}: unknown key" + (f"; did you mean {'.'.join([*path[:-1], near[0]])!r}?" if near else "")
+    if problem["type"] == "missing":
+        return f"{where}: missing (there are no defaults in code; see profiles/tiny.yaml)"
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    return f"{where}: {problem['msg']}, got {problem['input']!r}"
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    """The keys of the section at `path`."""
+    section: type[Section] = Params
+    for name in path:
+        field = section.model_fields.get(name)
+        kinds = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), Section)
+    return list(section.model_fields)

@@ -1,0 +1,312 @@
+"""Rows: the one mechanism by which stages map rows to rows, so that no unit of work is done twice.
+
+A stage describes its units of work as tables with a column `key`, says how to `load` what they need and gives an
+operator; `compute` does the missing ones and keeps every finished row in an append-only store
+
+    <cache>/<stage>/seg-<uuid>.parquet      written under a temporary name, fsynced, renamed
+
+so a killed run loses at most one flush. The key holds everything that can change a row (stage, semantic version,
+semantic params, weights digest, content of the inputs) and nothing that cannot (paths, device, batch size).
+Failure is a row too: it is stored with its reason, tried again by the next run, and never published as success.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from tgs_pipeline.artifacts.lookup import Lookup
+from tgs_pipeline.executors import local
+
+log = logging.getLogger(__name__)
+
+JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
+OUTCOME = [pa.field("key", pa.string()), pa.field("status", pa.string()), pa.field("reason", pa.string())]
+NUM_REASONS_SHOWN = 10
+
+
+class StageError(ValueError):
+    """A stage that cannot go on; the message says what to do. Rows computed before are kept."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a row besides its inputs. `version` counts changes of meaning: raise it to recompute every row."""
+
+    stage: str
+    version: int
+    params: Mapping[str, JSON]
+    weights: str
+
+    def key(self, *inputs: JSON) -> str:
+        """Content key of one unit of work: blake2b-128 of canonical JSON, 32 hexadecimal digits."""
+        identity = [self.stage, self.version, self.params, self.weights, inputs]
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Share `index` of `count` of the units of a stage; units are dealt out by key."""
+
+    index: int
+    count: int
+
+    def __contains__(self, key: str) -> bool:
+        return int(key[:8], 16) % self.count == self.index
+
+
+WHOLE = Shard(0, 1)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a stage runs: nothing here can change a row."""
+
+    cache: Path
+    batch_size: int
+    num_loaders: int
+    flush_rows: int
+    flush_sec: float
+    max_failure_rate: float
+    device: str
+    shard: Shard = WHOLE
+
+
+class Operator(Protocol):
+    """Maps a batch of loaded units to rows (key, status, reason and payload). Its constructor loads the model."""
+
+    def __call__(self, table: pa.Table) -> pa.Table: ...
+
+
+@dataclass
+class Counts:
+    """Units of one run."""
+
+    units: int = 0
+    computed: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+class Store:
+    """The rows of one stage on disk."""
+
+    def __init__(self, folder: Path, *, payload: pa.Schema) -> None:
+        self.folder = folder
+        self.schema = pa.schema([*OUTCOME, *payload])
+
+    def segments(self) -> list[Path]:
+        """Segment files of this schema, oldest first; older layouts are left alone (`tgs cache gc` removes them)."""
+        paths = sorted(self.folder.glob("seg-*.parquet"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+        return [path for path in paths if pq.read_schema(path).equals(self.schema)]
+
+    def rows(self) -> Lookup:
+        """All rows; a success is preferred to a failure, else the newest."""
+        return Lookup(
+            self.segments(),
+            schema=self.schema,
+            prefer_column="status",
+            prefer=lambda old, new: old != "failed" and new == "failed",
+        )
+
+    @contextmanager
+    def lock(self, shard: Shard) -> Iterator[None]:
+        """Hold the stage for writing: one whole run, or several different shards, at a time."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        whole = shard.count == 1
+        names = [("writer.lock", fcntl.LOCK_EX if whole else fcntl.LOCK_SH)]
+        if not whole:
+            names.append((f"writer-{shard.index}-of-{shard.count}.lock", fcntl.LOCK_EX))
+        with _files([self.folder / name for name, _ in names]) as handles:
+            for handle, (name, mode) in zip(handles, names, strict=True):
+                try:
+                    fcntl.flock(handle, mode | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise StageError(
+                        f"another run is writing {self.folder} ({name} is held): wait for it to end, "
+                        "or give this run another TGS_CACHE"
+                    ) from None
+            yield
+
+    def append(self, tables: list[pa.Table]) -> None:
+        """Add one segment, whole or not at all. StageError where the disk is full."""
+        segment = self.folder / f"seg-{uuid.uuid4().hex}.parquet"
+        part = self.folder / f".{segment.name}.part"
+        try:
+            with part.open("wb") as handle:
+                pq.write_table(pa.concat_tables(tables).combine_chunks(), handle, compression="zstd")
+                handle.flush()
+                os.fsync(handle.fileno())
+            part.replace(segment)
+        except OSError as error:
+            raise StageError(
+                f"{self.folder}: cannot write a segment ({error}); rows of earlier segments are kept: "
+                "free some space (`tgs cache gc`) and run again"
+            ) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def compute(
+    units: Iterable[pa.Table],
+    *,
+    recipe: Recipe,
+    payload: pa.Schema,
+    load: Callable[[pa.Table], pa.Table],
+    make_operator: Callable[[], Operator],
+    execution: Execution,
+) -> Lookup:
+    """Compute the units that the store lacks; returns the rows of the store.
+
+    units: stream of tables with a column `key` and whatever `load` needs; repeated keys count once.
+    load: runs in loader threads; returns the same rows with decoded columns and a nullable string column `reason`;
+        rows with a reason become failed rows and never reach the operator.
+    make_operator: called only if something must be computed.
+
+    Raises StageError above `max_failure_rate`, after everything computed was stored.
+    """
+    store = Store(execution.cache / recipe.stage, payload=payload)
+    counts = Counts()
+    start = time.monotonic()
+    with store.lock(execution.shard):
+        done = store.rows()
+        batches = _batches(_missing(units, done, execution.shard, counts), execution.batch_size)
+        writer = _Writer(store, flush_rows=execution.flush_rows, flush_sec=execution.flush_sec)
+        operator: Operator | None = None
+        with tqdm(desc=recipe.stage, unit="unit", disable=None) as progress, writer:
+            for loaded in local.prefetch(load, batches, num_loaders=execution.num_loaders):
+                good = loaded.filter(pc.is_null(loaded["reason"]))
+                if good.num_rows:
+                    operator = operator or make_operator()
+                    writer.add(_run(operator, good, store.schema))
+                writer.add(_failed(loaded.filter(pc.is_valid(loaded["reason"])), store.schema))
+                progress.update(loaded.num_rows)
+    counts.computed = writer.num_rows
+    counts.failures = writer.failures
+    log.info(
+        "%s: %d units, %d from the cache, %d computed (%d failed), %.1f s",
+        recipe.stage, counts.units, counts.units - counts.computed, counts.computed, len(counts.failures),
+        time.monotonic() - start,
+    )  # fmt: skip
+    _check_failures(recipe.stage, counts, execution.max_failure_rate)
+    return store.rows()
+
+
+class _Writer:
+    """Collects rows and writes a segment every `flush_rows` rows or `flush_sec` seconds, and at the end."""
+
+    def __init__(self, store: Store, *, flush_rows: int, flush_sec: float) -> None:
+        self.store = store
+        self.flush_rows, self.flush_sec = flush_rows, flush_sec
+        self.pending: list[pa.Table] = []
+        self.num_rows = 0
+        self.failures: list[str] = []
+        self.last_flush = time.monotonic()
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Write what is pending also when an error ends the run; the first error stays the one that is told."""
+        try:
+            self.flush()
+        except StageError:
+            if error is None:
+                raise
+            log.exception("could not write the last rows")
+
+    def add(self, table: pa.Table) -> None:
+        if not table.num_rows:
+            return
+        self.pending.append(table)
+        self.num_rows += table.num_rows
+        self.failures += table.filter(pc.equal(table["status"], "failed"))["reason"].to_pylist()
+        held = sum(pending.num_rows for pending in self.pending)
+        if held >= self.flush_rows or time.monotonic() - self.last_flush >= self.flush_sec:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.pending:
+            self.store.append(self.pending)
+        self.pending = []
+        self.last_flush = time.monotonic()
+
+
+@contextmanager
+def _files(paths: Sequence[Path]) -> Iterator[list]:
+    handles = [path.open("w") for path in paths]
+    try:
+        yield handles
+    finally:
+        for handle in handles:
+            handle.close()
+
+
+def _missing(units: Iterable[pa.Table], done: Lookup, shard: Shard, counts: Counts) -> Iterator[pa.Table]:
+    """The units of this shard that have no row or a failed one, each once."""
+    seen: set[str] = set()
+    for table in units:
+        wanted = []
+        for offset, key in enumerate(table["key"].to_pylist()):
+            if key in seen or key not in shard:
+                continue
+            seen.add(key)
+            counts.units += 1
+            if done.value(key) in (None, "failed"):
+                wanted.append(offset)
+        if wanted:
+            yield table.take(pa.array(wanted, pa.int64()))
+
+
+def _batches(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
+    """Cut a stream of tables into tables of `size` rows (the last may be shorter)."""
+    pending: pa.Table | None = None
+    for table in tables:
+        pending = table if pending is None else pa.concat_tables([pending, table])
+        while pending.num_rows >= size:
+            yield pending.slice(0, size)
+            pending = pending.slice(size)
+    if pending is not None and pending.num_rows:
+        yield pending
+
+
+def _run(operator: Operator, loaded: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows of one batch; an operator that returns other keys than it was given is a programming error."""
+    rows = operator(loaded.drop_columns("reason"))
+    if rows["key"].to_pylist() != loaded["key"].to_pylist():
+        raise RuntimeError(f"{type(operator).__name__} returned other rows than it was given")
+    return rows.select(schema.names).cast(schema)
+
+
+def _failed(loaded: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Failed rows for units that could not be loaded."""
+    num_rows = loaded.num_rows
+    columns = {name: pa.nulls(num_rows, schema.field(name).type) for name in schema.names}
+    columns |= {"key": loaded["key"], "status": pa.array(["failed"] * num_rows), "reason": loaded["reason"]}
+    return pa.table(columns).cast(schema)
+
+
+def _check_failures(stage: str, counts: Counts, max_failure_rate: float) -> None:
+    """StageError where more units failed than allowed, with the first reasons."""
+    if len(counts.failures) <= max_failure_rate * counts.units:
+        return
+    shown = "\n".join(f"  {reason}" for reason in counts.failures[:NUM_REASONS_SHOWN])
+    left = len(counts.failures) - NUM_REASONS_SHOWN
+    raise StageError(
+        f"{stage}: {len(counts.failures)} of {counts.units} units failed "
+        f"(runtime.max_failure_rate is {max_failure_rate}); what succeeded is kept:\n{shown}"
+        + (f"\n  ... and {left} more" if left > 0 else "")
+    )

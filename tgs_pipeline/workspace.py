@@ -1,0 +1,66 @@
+"""Where artifacts live: the one place that knows the file names under `artifacts/`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Folders of one run: the artifacts that DVC tracks, the dataset they were made from, and the row cache."""
+
+    artifacts: Path
+    dataset: Path
+    cache: Path
+
+    @property
+    def samples(self) -> Path:
+        return self.artifacts / "samples" / "samples.parquet"
+
+    @property
+    def features(self) -> Path:
+        """Folder of Arrow IPC shards."""
+        return self.artifacts / "features"
+
+    @property
+    def audio_tags(self) -> Path:
+        return self.artifacts / "features" / "audio_tags.parquet"
+
+    @property
+    def chains(self) -> Path:
+        return self.artifacts / "chains" / "chains.parquet"
+
+    @property
+    def candidates(self) -> Path:
+        return self.artifacts / "candidates" / "candidates.parquet"
+
+    @property
+    def boxes(self) -> Path:
+        return self.artifacts / "boxes" / "boxes.parquet"
+
+    @property
+    def masks(self) -> Path:
+        return self.artifacts / "masks" / "masks.parquet"
+
+    @property
+    def scores(self) -> Path:
+        return self.artifacts / "score" / "scores.parquet"
+
+    @property
+    def metrics(self) -> Path:
+        return self.artifacts / "score" / "metrics.json"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the HTML page."""
+        return self.artifacts / "report"
+
+
+def cache_folder(configured: str) -> Path:
+    """The row cache: TGS_CACHE from the environment if set (it must be absolute), else the configured folder."""
+    override = os.environ.get("TGS_CACHE")
+    if not override:
+        return Path(configured)
+    if not Path(override).is_absolute():
+        raise ValueError(f"TGS_CACHE is {override!r}: it must be an absolute path")
+    return Path(override)

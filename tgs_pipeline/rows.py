@@ -34,6 +34,7 @@ from tgs_pipeline.executors import local
 log = logging.getLogger(__name__)
 
 JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
+LAST_RUN = "last-run.json"  # keys that the last whole run of a stage used
 OUTCOME = [pa.field("key", pa.string()), pa.field("status", pa.string()), pa.field("reason", pa.string())]
 NUM_REASONS_SHOWN = 10
 
@@ -96,7 +97,7 @@ class Operator(Protocol):
 class Counts:
     """Units of one run."""
 
-    units: int = 0
+    keys: set[str] = field(default_factory=set)
     computed: int = 0
     failures: list[str] = field(default_factory=list)
 
@@ -194,11 +195,13 @@ def compute(
                     writer.add(_run(operator, good, store.schema))
                 writer.add(_failed(loaded.filter(pc.is_valid(loaded["reason"])), store.schema))
                 progress.update(loaded.num_rows)
+        if execution.shard == WHOLE:
+            _remember_keys(store.folder, counts.keys)
     counts.computed = writer.num_rows
     counts.failures = writer.failures
     log.info(
         "%s: %d units, %d from the cache, %d computed (%d failed), %.1f s",
-        recipe.stage, counts.units, counts.units - counts.computed, counts.computed, len(counts.failures),
+        recipe.stage, len(counts.keys), len(counts.keys) - counts.computed, counts.computed, len(counts.failures),
         time.monotonic() - start,
     )  # fmt: skip
     _check_failures(recipe.stage, counts, execution.max_failure_rate)
@@ -245,6 +248,20 @@ class _Writer:
         self.last_flush = time.monotonic()
 
 
+def last_run_keys(folder: Path) -> set[str]:
+    """Keys that the last whole run of the stage with this store used; StageError where there was none."""
+    try:
+        return set(json.loads((folder / LAST_RUN).read_text()))
+    except FileNotFoundError:
+        raise StageError(f"{folder}: no whole run has ended here yet, so nothing is known to be unused") from None
+
+
+def _remember_keys(folder: Path, keys: set[str]) -> None:
+    part = folder / f".{LAST_RUN}.part"
+    part.write_text(json.dumps(sorted(keys)))
+    part.replace(folder / LAST_RUN)
+
+
 @contextmanager
 def _files(paths: Sequence[Path]) -> Iterator[list]:
     handles = [path.open("w") for path in paths]
@@ -257,14 +274,12 @@ def _files(paths: Sequence[Path]) -> Iterator[list]:
 
 def _missing(units: Iterable[pa.Table], done: Lookup, shard: Shard, counts: Counts) -> Iterator[pa.Table]:
     """The units of this shard that have no row or a failed one, each once."""
-    seen: set[str] = set()
     for table in units:
         wanted = []
         for offset, key in enumerate(table["key"].to_pylist()):
-            if key in seen or key not in shard:
+            if key in counts.keys or key not in shard:
                 continue
-            seen.add(key)
-            counts.units += 1
+            counts.keys.add(key)
             if done.value(key) in (None, "failed"):
                 wanted.append(offset)
         if wanted:
@@ -301,12 +316,12 @@ def _failed(loaded: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _check_failures(stage: str, counts: Counts, max_failure_rate: float) -> None:
     """StageError where more units failed than allowed, with the first reasons."""
-    if len(counts.failures) <= max_failure_rate * counts.units:
+    if len(counts.failures) <= max_failure_rate * len(counts.keys):
         return
     shown = "\n".join(f"  {reason}" for reason in counts.failures[:NUM_REASONS_SHOWN])
     left = len(counts.failures) - NUM_REASONS_SHOWN
     raise StageError(
-        f"{stage}: {len(counts.failures)} of {counts.units} units failed "
+        f"{stage}: {len(counts.failures)} of {len(counts.keys)} units failed "
         f"(runtime.max_failure_rate is {max_failure_rate}); what succeeded is kept:\n{shown}"
         + (f"\n  ... and {left} more" if left > 0 else "")
     )

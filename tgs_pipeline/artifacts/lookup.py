@@ -1,7 +1,7 @@
 """Random access to rows of Parquet files by a string key: an index of the keys and a few decoded row groups in memory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,9 +65,9 @@ class Lookup:
         """The value of `prefer_column` of a key, or None where the key is unknown."""
         return self._values.get(name)
 
-    def keys(self) -> list[str]:
+    def __iter__(self) -> Iterator[str]:
         """All keys, in the order they were first met."""
-        return list(self._places)
+        return iter(self._places)
 
     def take(self, names: Sequence[str]) -> pa.Table:
         """The rows of `names`, in that order, repeats allowed; KeyError for an unknown one."""

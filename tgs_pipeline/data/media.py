@@ -36,7 +36,7 @@ def image_size(path: Path) -> tuple[int, int]:
 def read_audio(path: Path, *, sample_rate_hz: int) -> np.ndarray:
     """A sound file as mono float32 (num_samples,), -1..1: channels averaged, resampled with soxr HQ.
 
-    The order (average, then resample) and the quality are those of librosa 0.10, which upstream uses (UPSTREAM_FACTS 2.2).
+    Average, then resample, at this quality, is what librosa 0.10 does, which upstream uses (UPSTREAM_FACTS 2.2).
     ValueError where it is missing, empty, corrupt, silent by NaN, or longer than MAX_AUDIO_SEC.
     """
     try:

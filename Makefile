@@ -1,0 +1,43 @@
+# make run: from nothing to scored masks.  make test: the whole test suite.  Both set everything up first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := --constraint constraints.txt
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: install weights run test lint clean
+
+install: $(VENV)/.installed
+
+# torch comes first, so that sam2 (whose build needs torch) is built against it instead of downloading another one.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(PINS) pip setuptools wheel
+	$(BIN)/python -m pip install --quiet $(PINS) torch torchvision
+	$(BIN)/python -m pip install --quiet $(PINS) --no-build-isolation sam2
+	$(BIN)/python -m pip install --quiet $(PINS) --no-build-isolation --editable '.[dev]'
+	touch $@
+
+weights: weights/tiny/.written
+
+# Untrained for now: seeded weights of the tiny sizes, so that every stage runs through its real library.
+weights/tiny/.written: $(VENV)/.installed training/write_tiny_weights.py $(wildcard tgs_pipeline/tinyworld/models/*.py)
+	$(BIN)/python training/write_tiny_weights.py weights/tiny
+	touch $@
+
+run: install weights
+	$(BIN)/tgs check
+	$(BIN)/dvc repro
+	$(BIN)/tgs scores
+
+test: install weights
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf artifacts/* .tgs_cache

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tgs_pipeline.params import ParamsError, load
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def write(tmp_path: Path, change) -> Path:
+    data = yaml.safe_load((ROOT / "params.yaml").read_text())
+    change(data)
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+@pytest.mark.parametrize("profile", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_profile_is_complete_and_valid(profile):
+    assert load(profile).runtime.num_loaders >= 1
+
+
+def test_committed_params_are_the_tiny_profile():
+    assert (ROOT / "params.yaml").read_text() == (ROOT / "profiles" / "tiny.yaml").read_text()
+
+
+def test_all_mistakes_are_reported_at_once_with_suggestions(tmp_path):
+    def change(data):
+        data["ground"]["box_treshold"] = data["ground"].pop("box_threshold")
+        data["detect"]["backend"] = "yolo"
+        data["think"]["max_new_tokens"] = "many"
+        data["grund"] = {}
+        data["runtime"]["batch_size"]["detct"] = 3
+
+    with pytest.raises(ParamsError) as error:
+        load(write(tmp_path, change))
+    text = str(error.value)
+    assert "6 problem(s)" in text
+    assert "ground.box_treshold: unknown key; did you mean 'ground.box_threshold'?" in text
+    assert "ground.box_threshold: missing" in text
+    assert "detect.backend" in text and "'transformers' or 'groundingdino'" in text
+    assert "think.max_new_tokens" in text and "'many'" in text
+    assert "grund: unknown key; did you mean 'ground'?" in text
+    assert "runtime.batch_size.detct: unknown key; did you mean 'runtime.batch_size.detect'?" in text
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        ("ground", "box_threshold", 1.5, "less than or equal to 1"),
+        ("ground", "box_threshold", 0.01, "below detect.floor"),
+        ("ground", "prompt", "reference", "add it to detect.captions"),
+        ("runtime", "num_loaders", 0, "greater than 0"),
+        ("dataset", "missing_frames", True, "'error' or 'skip'"),
+    ],
+)
+def test_values_out_of_range_or_contradicting_are_refused(tmp_path, section, key, value, message):
+    def change(data):
+        data[section][key] = value
+
+    with pytest.raises(ParamsError, match=message):
+        load(write(tmp_path, change))
+
+
+def test_files_that_are_no_params(tmp_path):
+    with pytest.raises(ParamsError, match="no such file"):
+        load(tmp_path / "absent.yaml")
+    (tmp_path / "latin.yaml").write_bytes("title: d\xe9j\xe0".encode("latin-1"))
+    with pytest.raises(ParamsError, match="not UTF-8"):
+        load(tmp_path / "latin.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1,")
+    with pytest.raises(ParamsError, match="not valid YAML"):
+        load(tmp_path / "broken.yaml")
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(ParamsError, match="expected a mapping"):
+        load(tmp_path / "list.yaml")

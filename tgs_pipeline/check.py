@@ -1,0 +1,63 @@
+"""Everything that would stop a run, found before any output is deleted: params, weights, dataset."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tgs_pipeline import params as params_file
+from tgs_pipeline.operators import manifest
+from tgs_pipeline.params import Params
+from tgs_pipeline.workspace import cache_folder
+
+
+def find_problems(path: Path) -> list[str]:
+    """All problems of a profile, each a sentence that says what to do; empty where a run can start."""
+    try:
+        params = params_file.load(path)
+    except params_file.ParamsError as error:
+        return [str(error)]
+    return [*_cache(params), *_weights(params), *_dataset(params)]
+
+
+def _cache(params: Params) -> Iterator[str]:
+    try:
+        folder = cache_folder(params.runtime.cache)
+        folder.mkdir(parents=True, exist_ok=True)
+        (probe := folder / ".writable").touch()
+        probe.unlink()
+    except (ValueError, OSError) as error:
+        yield f"runtime.cache: {error}"
+
+
+def _weights(params: Params) -> Iterator[str]:
+    needed = {
+        "features.visual.weights": params.features.visual.weights,
+        "features.audio.weights": params.features.audio.weights,
+        "detect.weights": params.detect.weights,
+        "segment.weights": params.segment.weights,
+    }
+    if params.think.backend == "ref_thinker":
+        needed["think.weights"] = params.think.weights
+    for name, weights in needed.items():
+        if not Path(weights).exists():
+            yield f"{name}: {weights} is missing; `make weights` writes the tiny ones, see README for the originals"
+
+
+def _dataset(params: Params) -> Iterator[str]:
+    """A dataset that exists already is listed whole; one that is to be rendered cannot be looked at yet."""
+    if params.dataset.tinyworld is not None:
+        return
+    root = Path(params.dataset.root)
+    try:
+        missing = sorted(
+            {
+                str(path)
+                for sample in manifest.read_samples(params.dataset, root)
+                for path in [*sample.frames, *(() if sample.is_null else sample.masks)]
+                if not (root / path).is_file()
+            }
+        )
+    except ValueError as error:
+        yield f"dataset: {error}"
+        return
+    if missing and params.dataset.missing_frames == "error":
+        yield "\n  ".join([f"dataset: {len(missing)} frame or mask files are missing below {root}:", *missing])

@@ -1,0 +1,209 @@
+"""`tgs`: looking at a pipeline and running parts of it by hand. Stages are run by `dvc repro`."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tgs_pipeline import stage
+from tgs_pipeline import params as params_file
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+cache_app = typer.Typer(no_args_is_help=True, help="The row cache, where every finished row is kept.")
+app.add_typer(cache_app, name="cache")
+
+PROFILES = Path("profiles")
+ParamsFile = Annotated[Path, typer.Option("--params", help="A complete params file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """End with the message of an expected error instead of a traceback."""
+    stage.configure_logging()
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def check(params: ParamsFile = Path("params.yaml")) -> None:
+    """Find everything that would stop a run, before any output is deleted."""
+    from tgs_pipeline.check import find_problems
+
+    with _errors():
+        problems = find_problems(params)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{params}: no problem found")
+
+
+@app.command()
+def profile(name: Annotated[str, typer.Argument(help="A file of profiles/, without .yaml.")]) -> None:
+    """Print a complete params file; `tgs profile paper > params.yaml` makes it the current one."""
+    known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
+    if name not in known:
+        typer.echo(f"error: no profile {name!r} in {PROFILES}/; there are: {', '.join(known) or 'none here'}", err=True)
+        raise typer.Exit(1)
+    typer.echo((PROFILES / f"{name}.yaml").read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def chains(
+    uid: Annotated[str | None, typer.Option(help="Only this reference.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only this status: ok, malformed, truncated, failed.")] = None,
+    as_json: AsJson = False,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Print reasoning chains."""
+    from tgs_pipeline.artifacts import chains as artifact
+    from tgs_pipeline.artifacts import table
+
+    with _errors():
+        workspace = stage.workspace_of(params_file.load(params))
+        num_shown = 0
+        for row in table.read_rows(workspace.chains, artifact.SCHEMA):
+            if (uid is None or row["uid"] == uid) and (status is None or row["status"] == status):
+                typer.echo(json.dumps(row, ensure_ascii=False) if as_json else _readable(row))
+                num_shown += 1
+        if uid is not None and not num_shown:
+            raise ValueError(f"no chain of uid {uid!r}" + (f" with status {status!r}" if status else ""))
+
+
+def _readable(row: dict) -> str:
+    head = f"{row['uid']} (row {row['row']}, {row['split']}): {row['status']}"
+    lines = [f"  reference  {row['reference']}", f"  think      {row['think']}", f"  f_object   {row['f_object']}",
+             f"  s_object   {row['s_object']}"]  # fmt: skip
+    if row["reason"]:
+        lines.append(f"  reason     {row['reason']}")
+    return "\n".join([head, *lines, ""])
+
+
+@app.command()
+def scores(as_json: AsJson = False, params: ParamsFile = Path("params.yaml")) -> None:
+    """Print the score table of the last run and where its report is."""
+    with _errors():
+        workspace = stage.workspace_of(params_file.load(params))
+        if not workspace.metrics.is_file():
+            raise ValueError(f"{workspace.metrics} is missing: run `dvc repro`")
+        metrics = json.loads(workspace.metrics.read_text())
+        if as_json:
+            typer.echo(json.dumps(metrics, indent=2))
+            return
+        typer.echo(f"protocol {metrics['protocol']}")
+        for split, values in metrics["splits"].items():
+            cells = [f"{name} {_number(value)}" for name, value in values.items()]
+            typer.echo(f"{split:8} " + "  ".join(cells))
+        typer.echo(f"report   {workspace.report / 'index.html'}")
+
+
+def _number(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
+
+
+@app.command()
+def run(
+    video: Annotated[Path, typer.Argument(help="A video file with sound.")],
+    ref: Annotated[str, typer.Option(help="The referring expression.")],
+    out: Annotated[Path, typer.Option(help="A new folder for chain, boxes, masks and overlay.")],
+    start: Annotated[float, typer.Option(help="Where the clip of 10 s begins, in seconds.", min=0)] = 0.0,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Find and mask, in one video, the object that a sentence refers to (the same operators, no DVC)."""
+    from tgs_pipeline import one_video
+
+    with _errors():
+        chain = one_video.run(params_file.load(params), video=video, reference=ref, out=out, start_sec=start)
+    typer.echo(_readable(chain) + f"written to {out}: chain.json, boxes.json, masks/, overlay.png")
+
+
+@app.command()
+def extract(
+    videos: Annotated[list[Path], typer.Argument(help="Video files.")],
+    out: Annotated[Path, typer.Option(help="Dataset folder; the file name without suffix becomes the vid.")],
+    start: Annotated[float, typer.Option(help="Where the clip of 10 s begins, in seconds.", min=0)] = 0.0,
+) -> None:
+    """Turn videos into a dataset folder for `dataset.adapter: media_folder`."""
+    from tgs_pipeline.data.sample import check_name
+    from tgs_pipeline.data.video import extract as extract_one
+
+    with _errors():
+        for row, video in enumerate(videos):
+            vid = check_name(video.stem, path=video, row=row)
+            extract_one(video, out / "media" / vid, start_sec=start)
+            typer.echo(f"{video} -> {out / 'media' / vid}")
+
+
+@app.command()
+def metadata(
+    path: Annotated[Path, typer.Argument(help="A metadata CSV of Ref-AVSBench or R2-AVSBench.")],
+    as_json: AsJson = False,
+) -> None:
+    """Read every row of a benchmark CSV and count what is unusual in it."""
+    from tgs_pipeline.data.ref_avsbench import summarise
+
+    with _errors():
+        summary = summarise(path)
+    typer.echo(json.dumps(summary, indent=2) if as_json else "\n".join(f"{n:7}  {what}" for what, n in summary.items()))
+
+
+@app.command()
+def evaluate(
+    pred: Annotated[Path, typer.Argument(help="PRED/<uid>/<00000>.png, 8-bit grey = probability * 255.")],
+    gt: Annotated[Path, typer.Argument(help="GT/<uid>/<00000>.png, 8-bit, foreground where > 0.")],
+    protocol: Annotated[str, typer.Option(help="tgs | davis")],
+    as_json: AsJson = False,
+) -> None:
+    """Score any system's masks by a named protocol."""
+    from tgs_pipeline.metrics.evaluate import evaluate_folders
+
+    with _errors():
+        result = evaluate_folders(pred, gt, protocol=protocol)
+    if as_json:
+        json.dump(result.to_json(), sys.stdout)
+        typer.echo()
+        return
+    typer.echo(f"protocol {protocol}, {len(result.samples)} samples")
+    typer.echo("  ".join(f"{name} {_number(value)}" for name, value in result.mean.items()))
+
+
+@cache_app.command("stats")
+def cache_stats(as_json: AsJson = False, params: ParamsFile = Path("params.yaml")) -> None:
+    """Rows, failures and bytes of each stage."""
+    from dataclasses import asdict
+
+    from tgs_pipeline.cache import stats
+
+    with _errors():
+        entries = stats(stage.workspace_of(params_file.load(params)).cache)
+    if as_json:
+        typer.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
+        return
+    for entry in entries:
+        typer.echo(
+            f"{entry.stage:10} {entry.rows:8} rows  {entry.failed:6} failed  {entry.superseded:6} superseded  "
+            f"{entry.segments:5} segments  {entry.size_bytes / 2**20:9.1f} MiB"
+        )
+
+
+@cache_app.command("gc")
+def cache_gc(
+    only_last_run: Annotated[bool, typer.Option(help="Also drop rows that the last whole run did not use.")] = False,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Drop failed, superseded and outdated rows."""
+    from tgs_pipeline.cache import collect
+
+    with _errors():
+        freed = collect(stage.workspace_of(params_file.load(params)).cache, only_last_run=only_last_run)
+    typer.echo(f"freed {freed / 2**20:.1f} MiB")

@@ -1,0 +1,177 @@
+"""manifest: dataset folder -> samples. Finds every file, hashes its content, and says what is missing.
+
+Inputs: dataset.root, dataset.metadata. Output: artifacts/samples/samples.parquet.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+
+from tgs_pipeline.artifacts import samples, table
+from tgs_pipeline.data import media_folder, ref_avsbench
+from tgs_pipeline.data.media import image_size
+from tgs_pipeline.data.sample import Sample
+from tgs_pipeline.params import Dataset, Params
+from tgs_pipeline.rows import Execution, StageError
+from tgs_pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+MAX_FILE_BYTES = 2**30
+NUM_FILES_REMEMBERED = 16384  # the references of a clip stand together, so this is far more than is needed
+
+
+def run(params: Params, workspace: Workspace, execution: Execution) -> None:
+    """Write the samples; StageError lists everything that is missing, before anything is written."""
+    inspect = _Inspector(workspace.dataset, skip_missing=params.dataset.missing_frames == "skip")
+    num_rows = table.write(workspace.samples, samples.SCHEMA, _tables(params.dataset, workspace.dataset, inspect))
+    if not num_rows:
+        workspace.samples.unlink()
+        raise StageError(
+            f"{metadata_path(params.dataset, workspace.dataset)}: no row of splits {params.dataset.splits}"
+        )
+    allowed = execution.max_failure_rate * num_rows
+    if len(inspect.problems) > allowed or (inspect.missing and not inspect.skip_missing):
+        workspace.samples.unlink()
+        raise StageError(_explain(inspect))
+    log.info(
+        "manifest: %d samples, %d files missing, %d samples failed",
+        num_rows, len(inspect.missing), len(inspect.problems),
+    )  # fmt: skip
+
+
+def metadata_path(dataset: Dataset, root: Path) -> Path:
+    """The CSV file below the root; ValueError where the name leads out of it."""
+    path = root / dataset.metadata
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise ValueError(f"dataset.metadata {dataset.metadata!r} leads out of dataset.root {root}")
+    return path
+
+
+def read_samples(dataset: Dataset, root: Path) -> Iterator[Sample]:
+    """The samples of the dataset that the params name, as its adapter reads them."""
+    metadata = metadata_path(dataset, root)
+    match dataset.adapter:
+        case "ref_avsbench":
+            return ref_avsbench.read_samples(metadata, splits=dataset.splits)
+        case "media_folder":
+            return media_folder.read_samples(metadata, splits=dataset.splits)
+
+
+class _Inspector:
+    """Looks at the files of samples and remembers what is wrong with them."""
+
+    def __init__(self, root: Path, *, skip_missing: bool) -> None:
+        self.root = root
+        self.skip_missing = skip_missing
+        self.missing: dict[PurePosixPath, None] = {}  # ordered set
+        self.problems: list[str] = []
+
+    def row(self, sample: Sample) -> dict:
+        """The samples row of one sample."""
+        present = [index for index, path in enumerate(sample.frames) if self._exists(path)]
+        frames = [sample.frames[index] for index in present]
+        masks = [self._mask(sample, index) for index in present]
+        audio = next((path for path in sample.audio if (self.root / path).is_file()), None)
+        row = {
+            "uid": sample.uid,
+            "row": sample.row,
+            "vid": sample.vid,
+            "split": sample.split,
+            "reference": sample.reference,
+            "is_null": sample.is_null,
+            "frame_indices": present,
+            "frame_paths": [str(path) for path in frames],
+            "frame_hashes": [],
+            "height": 0,
+            "width": 0,
+            "num_frames": len(sample.frames),
+            "audio_path": None if audio is None else str(audio),
+            "audio_hash": None,
+            "mask_paths": [None if path is None else str(path) for path in masks],
+            "mask_hashes": [],
+            "status": "ok",
+            "reason": None,
+        }
+        try:
+            if not frames:
+                raise ValueError(f"{self.root / sample.frames[0].parent}: holds none of the frames of {sample.uid}")
+            row["height"], row["width"] = self._size(frames, masks)
+            row["frame_hashes"] = [content_hash(self.root / path) for path in frames]
+            row["mask_hashes"] = [None if path is None else content_hash(self.root / path) for path in masks]
+            row["audio_hash"] = None if audio is None else content_hash(self.root / audio)
+        except ValueError as error:
+            row |= {"status": "failed", "reason": str(error)}
+            self.problems.append(f"{sample.uid} (row {sample.row}): {error}")
+        return row
+
+    def _exists(self, path: PurePosixPath) -> bool:
+        if (self.root / path).is_file():
+            return True
+        self.missing[path] = None
+        return False
+
+    def _mask(self, sample: Sample, index: int) -> PurePosixPath | None:
+        """The ground truth of a frame; a null sample needs none."""
+        if not sample.masks:
+            return None
+        path = sample.masks[index]
+        if sample.is_null and not (self.root / path).is_file():
+            return None
+        return path if self._exists(path) else None
+
+    def _size(self, frames: list[PurePosixPath], masks: list[PurePosixPath | None]) -> tuple[int, int]:
+        """(height, width) of the frames; ValueError where a frame or mask has another size."""
+        size = header_size(self.root / frames[0])
+        for path in [*frames[1:], *(mask for mask in masks if mask is not None)]:
+            other = header_size(self.root / path)
+            if other != size:
+                raise ValueError(
+                    f"{self.root / path}: {other[1]} x {other[0]} px, but {frames[0].name} of this clip has "
+                    f"{size[1]} x {size[0]} px"
+                )
+        return size
+
+
+@lru_cache(maxsize=NUM_FILES_REMEMBERED)
+def header_size(path: Path) -> tuple[int, int]:
+    """(height, width) of an image from its header."""
+    return image_size(path)
+
+
+@lru_cache(maxsize=NUM_FILES_REMEMBERED)
+def content_hash(path: Path) -> str:
+    """blake2b-128 of a file; ValueError where it is larger than MAX_FILE_BYTES."""
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"{path}: larger than {MAX_FILE_BYTES} bytes, which no frame, mask or clip of 10 s is")
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+def _tables(dataset: Dataset, root: Path, inspect: _Inspector) -> Iterator[pa.Table]:
+    rows: list[dict] = []
+    for sample in read_samples(dataset, root):
+        rows.append(inspect.row(sample))
+        if len(rows) == table.ROW_GROUP_ROWS:
+            yield table.from_rows(rows, samples.SCHEMA)
+            rows = []
+    if rows:
+        yield table.from_rows(rows, samples.SCHEMA)
+
+
+def _explain(inspect: _Inspector) -> str:
+    """Everything that is wrong, one line each."""
+    lines = []
+    if inspect.missing and not inspect.skip_missing:
+        lines.append(
+            f"{len(inspect.missing)} frame or mask files are missing below {inspect.root} "
+            "(dataset.missing_frames: skip leaves them out and counts them in coverage):"
+        )
+        lines += [f"  {path}" for path in inspect.missing]
+    if inspect.problems:
+        lines.append(f"{len(inspect.problems)} samples cannot be used:")
+        lines += [f"  {problem}" for problem in inspect.problems]
+    return "manifest: " + "\n".join(lines)

@@ -1,0 +1,89 @@
+"""Random access to the features artifact by video: only the names are held in memory, arrays are memory-mapped."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from tgs_pipeline.artifacts.features import SCHEMA
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the encoders made of one video. The arrays are read-only views of the file, None where status is "failed".
+
+    visual: float16 (frames, patches, dim), audio: float16 (segments, patches, dim), key: changes with their content.
+    """
+
+    visual: np.ndarray | None
+    audio: np.ndarray | None
+    key: str
+    status: str
+    reason: str | None
+
+
+class Place(NamedTuple):
+    """Where a video lies: its file, and its record batch in that file."""
+
+    path: Path
+    batch: int
+
+
+class FeatureReader:
+    """Features of the videos in the folder `artifacts/features`. No file stays open, so threads can share a reader."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is missing: run `dvc repro features`")
+        self._places: dict[str, Place] = {}
+        for path in sorted(folder.glob("features-*.arrow")):
+            with _open(path) as file:
+                for batch in range(file.num_record_batches):
+                    vid = file.get_batch(batch)["vid"][0].as_py()
+                    self._places[vid] = Place(path, batch)
+
+    def __contains__(self, vid: str) -> bool:
+        return vid in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def get(self, vid: str) -> Features:
+        """The features of a video; ValueError where the artifact lacks it."""
+        if vid not in self._places:
+            raise ValueError(f"{self._folder} holds no features of video {vid!r}: run `dvc repro features`")
+        place = self._places[vid]
+        with _open(place.path) as file:
+            row = file.get_batch(place.batch)
+        return Features(
+            visual=_array(row["visual"][0], row["visual_shape"][0]),
+            audio=_array(row["audio"][0], row["audio_shape"][0]),
+            key=row["key"][0].as_py(),
+            status=row["status"][0].as_py(),
+            reason=row["reason"][0].as_py(),
+        )
+
+
+def _open(path: Path) -> pa.RecordBatchFileReader:
+    """A memory-mapped shard of the artifact's schema; ValueError where it is something else."""
+    try:
+        file = pa.ipc.open_file(pa.memory_map(str(path)))
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"{path} is not a whole Arrow file ({error}): remove it and run `dvc repro features`"
+        ) from None
+    if not file.schema.equals(SCHEMA):
+        raise ValueError(
+            f"{path} has other columns than this version writes: expected {SCHEMA.names}, found {file.schema.names}; "
+            "run `dvc repro features` to make it again"
+        )
+    return file
+
+
+def _array(data: pa.LargeBinaryScalar, shape: pa.ListScalar) -> np.ndarray | None:
+    if not data.is_valid:
+        return None
+    return np.frombuffer(data.as_buffer(), np.float16).reshape(shape.as_py())

@@ -1,0 +1,59 @@
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from tgs_pipeline.data.media import read_audio
+from tgs_pipeline.data.video import extract
+
+
+def write_video(path, *, seconds, fps=5, audio=True):
+    """A grey level per frame (its number times 3) and a sine of 440 Hz."""
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("ffv1", rate=fps)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "bgr0"
+        sound = container.add_stream("aac", rate=44_100) if audio else None
+        for index in range(int(seconds * fps)):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), index * 3, np.uint8), format="rgb24")
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode())
+        if sound:
+            tone = np.sin(2 * np.pi * 440 * np.arange(int(seconds * 44_100)) / 44_100).astype(np.float32)[None] / 2
+            for start in range(0, tone.shape[1], 1024):
+                frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(tone[:, start : start + 1024]), "fltp", "mono")
+                frame.rate, frame.pts = 44_100, start
+                container.mux(sound.encode(frame))
+            container.mux(sound.encode())
+    return path
+
+
+def test_ten_frames_a_second_apart_and_ten_seconds_of_sound(tmp_path):
+    extract(write_video(tmp_path / "v.mkv", seconds=12), tmp_path / "clip", start_sec=1.0)
+    levels = [np.asarray(Image.open(tmp_path / "clip" / "frames" / f"{i}.jpg")).mean() for i in range(10)]
+    assert np.allclose(levels, [(5 + 5 * i) * 3 for i in range(10)], atol=1)
+    sound = read_audio(tmp_path / "clip" / "audio.wav", sample_rate_hz=16_000)
+    assert len(sound) == 160_000 and 0.3 < np.sqrt((sound**2).mean()) < 0.4
+
+
+def test_a_video_without_sound_gets_no_sound_file(tmp_path):
+    extract(write_video(tmp_path / "v.mkv", seconds=10, audio=False), tmp_path / "clip")
+    assert not (tmp_path / "clip" / "audio.wav").exists()
+    assert len(list((tmp_path / "clip" / "frames").iterdir())) == 10
+
+
+def test_bad_videos_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r"short\.mkv: the picture ends at 3\.0 s"):
+        extract(write_video(tmp_path / "short.mkv", seconds=3), tmp_path / "clip")
+    (tmp_path / "junk.mp4").write_bytes(b"no video at all" * 100)
+    with pytest.raises(ValueError, match=r"junk\.mp4: cannot be decoded"):
+        extract(tmp_path / "junk.mp4", tmp_path / "clip")
+    with pytest.raises(ValueError, match=r"absent\.mp4: cannot be decoded"):
+        extract(tmp_path / "absent.mp4", tmp_path / "clip")
+    assert not (tmp_path / "clip").exists()
+
+
+def test_real_clips(shared_data, tmp_path):
+    for video in sorted((shared_data / "clips").glob("*.mp4")):
+        extract(video, tmp_path / video.stem)
+        assert len(list((tmp_path / video.stem / "frames").iterdir())) == 10
+        assert len(read_audio(tmp_path / video.stem / "audio.wav", sample_rate_hz=16_000)) == 160_000

@@ -1,0 +1,179 @@
+"""Writes the tiny world to disk in the layout of Ref-AVSBench (UPSTREAM_FACTS 1.1 to 1.4), clip by clip.
+
+media/<vid>/frames/{0..9}.jpg            media/<vid>/audio.wav
+media/<null_vid>/frames/{0..9}.jpg       media_cross/<null_vid>/audio.wav
+gt_mask/<vid>/fid_<k>/0000{0..9}.png     one folder for every object; all black for null clips
+metadata.csv                             vid,uid,split,fid,exp (CRLF)
+R2AVSBench_metadata.csv                  the same columns (LF): reasoning-intensive references of test_s and test_u
+RefThinker_instruction_tuning_set.json   {uid: {"output": chain}} for every row of train
+contact_sheet.png                        a few clips to look at
+"""
+
+import csv
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import soundfile
+from PIL import Image
+
+from tgs_pipeline.tinyworld.chains import write_chain
+from tgs_pipeline.tinyworld.clip import WRITTEN_SPLITS, Clip, Split, chain_generator, generate_clip
+from tgs_pipeline.tinyworld.contact_sheet import draw_contact_sheet
+from tgs_pipeline.tinyworld.references import Reference
+
+METADATA = "metadata.csv"
+R2_METADATA = "R2AVSBench_metadata.csv"
+INSTRUCTIONS = "RefThinker_instruction_tuning_set.json"
+CONTACT_SHEET = "contact_sheet.png"
+JPEG_QUALITY = 92
+_COLUMNS = ("vid", "uid", "split", "fid", "exp")
+_SHEET_CLIPS_PER_SPLIT = 3
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Row:
+    vid: str
+    uid: str
+    fid: int
+    reference: Reference
+    reasoning: Reference | None
+    is_null: bool
+
+
+def write_dataset(
+    root: Path,
+    *,
+    seed: int,
+    num_clips: Mapping[str, int],
+    references_per_clip: int,
+    frame_size_px: int,
+    sample_rate_hz: int,
+) -> None:
+    """Write a dataset into a new or empty folder.
+
+    num_clips: how many clips of each of train, val, test_s, test_u, test_n; a split left out has none. A clip depends
+    on seed, split and its index only: larger counts add clips and change none. A clip has up to `references_per_clip`
+    references, and as many null ones where it has a null variant (see clip.py). Raises ValueError for an unknown
+    split, a negative count, or a folder with content.
+    """
+    _check_request(root, num_clips)
+    root.mkdir(parents=True, exist_ok=True)
+    num_rows = 0
+    shown: list[Clip] = []
+    with ExitStack() as stack:
+        metadata = stack.enter_context((root / METADATA).open("w", encoding="utf-8", newline=""))
+        r2_metadata = stack.enter_context((root / R2_METADATA).open("w", encoding="utf-8", newline=""))
+        instructions = stack.enter_context((root / INSTRUCTIONS).open("w", encoding="utf-8", newline=""))
+        rows_csv = csv.writer(metadata, lineterminator="\r\n")
+        r2_csv = csv.writer(r2_metadata, lineterminator="\n")
+        for table in (rows_csv, r2_csv):
+            table.writerow(_COLUMNS)
+        chains = _InstructionWriter(instructions)
+        for split in WRITTEN_SPLITS:
+            for index in range(num_clips.get(split, 0)):
+                clip = generate_clip(
+                    seed,
+                    split,
+                    index,
+                    references_per_clip=references_per_clip,
+                    frame_size_px=frame_size_px,
+                    sample_rate_hz=sample_rate_hz,
+                )
+                _write_media(root, clip, split, sample_rate_hz)
+                if index < _SHEET_CLIPS_PER_SPLIT:
+                    shown.append(clip)
+                for number, row in enumerate(_rows(clip)):
+                    num_rows += 1
+                    rows_csv.writerow([row.vid, row.uid, split, row.fid, row.reference.text])
+                    if row.reasoning is not None:
+                        r2_csv.writerow([row.vid, row.uid, split, row.fid, row.reasoning.text])
+                    if split == "train":
+                        scene = clip.null.scene if row.is_null and clip.null else clip.scene
+                        rng = chain_generator(seed, split, index, number)
+                        chains.append(row.uid, write_chain(rng, scene, row.reference, masks=clip.masks))
+        chains.close()
+    draw_contact_sheet(shown).save(root / CONTACT_SHEET)
+    _log.info("tiny world: %d references written to %s", num_rows, root)
+
+
+class _InstructionWriter:
+    """Streams a JSON object of {uid: {"output": text}}."""
+
+    def __init__(self, file: IO[str]) -> None:
+        """`file`: open text file at its beginning."""
+        self._file = file
+        self._separator = "{\n"
+
+    def append(self, uid: str, output: str) -> None:
+        """Add one sample."""
+        self._file.write(f"{self._separator}{json.dumps(uid)}: {json.dumps({'output': output})}")
+        self._separator = ",\n"
+
+    def close(self) -> None:
+        """Finish the object; the file stays open."""
+        self._file.write("{}\n" if self._separator == "{\n" else "\n}\n")
+
+
+def _check_request(root: Path, num_clips: Mapping[str, int]) -> None:
+    unknown = sorted(set(num_clips) - set(WRITTEN_SPLITS))
+    if unknown:
+        raise ValueError(f"num_clips names unknown splits {unknown}: expected {list(WRITTEN_SPLITS)}")
+    negative = {split: count for split, count in num_clips.items() if count < 0}
+    if negative:
+        raise ValueError(f"num_clips must not be negative: got {negative}")
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise ValueError(f"{root} exists and is not an empty folder: remove it or name another one")
+
+
+def _rows(clip: Clip) -> Iterator[_Row]:
+    """Yield the CSV rows of a clip, those of its null variant last; numbers count from 1 for each (vid, object)."""
+    counts: dict[str, int] = {}
+    for reference, reasoning in zip(clip.references, clip.reasoning, strict=True):
+        if reference.target is None:
+            raise ValueError(f"clip {clip.vid}: a reference without target among the references to objects")
+        category = clip.scene.objects[reference.target].category
+        counts[category] = counts.get(category, 0) + 1
+        uid = f"{clip.vid}_{category}_{counts[category]}"
+        yield _Row(clip.vid, uid, reference.target, reference, reasoning, is_null=False)
+    if clip.null is not None:
+        for number, reference in enumerate(clip.null.references, start=1):
+            uid = f"{clip.null.prefix}-{clip.vid}_null_{number}"
+            yield _Row(clip.vid, uid, 0, reference, None, is_null=True)
+
+
+def _write_media(root: Path, clip: Clip, split: Split, sample_rate_hz: int) -> None:
+    if split != "test_n":
+        _write_frames(root / "media" / clip.vid / "frames", clip.frames)
+        _write_audio(root / "media" / clip.vid / "audio.wav", clip.waveform, sample_rate_hz)
+        for fid, mask_THW in enumerate(clip.masks):
+            _write_masks(root / "gt_mask" / clip.vid / f"fid_{fid}", mask_THW)
+    if clip.null is not None:
+        null_vid = f"{clip.null.prefix}-{clip.vid}"
+        _write_frames(root / "media" / null_vid / "frames", clip.frames)
+        _write_audio(root / "media_cross" / null_vid / "audio.wav", clip.null.waveform, sample_rate_hz)
+        _write_masks(root / "gt_mask" / null_vid / "fid_0", np.zeros_like(clip.masks[0]))
+
+
+def _write_frames(folder: Path, frames: np.ndarray) -> None:
+    folder.mkdir(parents=True)
+    for index, frame in enumerate(frames):
+        Image.fromarray(frame).save(folder / f"{index}.jpg", quality=JPEG_QUALITY)
+
+
+def _write_audio(path: Path, waveform: np.ndarray, sample_rate_hz: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.round(waveform * 32767).astype(np.int16), sample_rate_hz, subtype="PCM_16")
+
+
+def _write_masks(folder: Path, mask_THW: np.ndarray) -> None:
+    folder.mkdir(parents=True)
+    for index, mask in enumerate(mask_THW):
+        Image.fromarray(mask.astype(np.uint8) * 255).save(folder / f"{index:05d}.png")

@@ -1,0 +1,70 @@
+"""R2-style references: no category is named, and the object follows only from a function and a second fact.
+
+`rewrite_reference` finds such an expression for a given object; the solver checks that it means that object alone.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tgs_pipeline.tinyworld.categories import CATEGORIES, FAMILY_PHRASES
+from tgs_pipeline.tinyworld.kinds import SIDES
+from tgs_pipeline.tinyworld.predicates import Atom, solve
+from tgs_pipeline.tinyworld.references import Reference
+from tgs_pipeline.tinyworld.scene import Scene, SceneObject
+
+# (second demand, wording). {phrase}: function of the object meant; {own}: its noise; {noise}: that of another object.
+_OF_SILENT: tuple[tuple[tuple[tuple[str, str], ...], str], ...] = (
+    ((("silent", ""),), "the {phrase} that stays quiet while others nearby can be heard"),
+    ((("silent", ""), ("beside_source", "{source}")), "the silent {phrase} found closest to the source of the {noise}"),
+)
+_OF_SOUNDING: tuple[tuple[tuple[tuple[str, str], ...], str], ...] = (
+    ((("loudest", ""),), "the {phrase} whose {own} is stronger than every other sound here"),
+    ((("quietest", ""),), "the {phrase} whose {own} is the faintest of all sounds here"),
+    ((("first", ""),), "the {phrase} whose {own} begins before anything else is heard"),
+    ((("last", ""),), "the {phrase} whose {own} begins after all others have begun"),
+    ((("always", ""),), "the {phrase} whose {own} goes on from the start to the end"),
+    ((("longest", ""),), "the {phrase} whose {own} lasts longer than any other sound heard"),
+    ((("louder_than", "{source}"),), "the {phrase} whose {own} drowns out the {noise} in strength"),
+    ((("played", ""),), "the {phrase} that comes to life in the hands of someone"),
+)
+_OF_ANY: tuple[tuple[tuple[tuple[str, str], ...], str], ...] = (
+    ((("beside_source", "{source}"),), "the {phrase} standing beside the source of the {noise}"),
+    ((("{side}_of", "{source}"),), "the {phrase} placed to the {side} of whatever produces the {noise}"),
+    ((("moving", "{side}"),), "the {phrase} that travels to the {side} across the whole view"),
+    ((("enters", ""),), "the {phrase} that is missing at first and comes in late"),
+    ((("leaves", ""),), "the {phrase} that goes out of view before the end comes"),
+    ((("playing", ""),), "the {phrase} whose hands are the cause of the music heard"),
+    ((("leftmost", ""),), "the {phrase} with nothing else of note on its left side"),
+    ((("rightmost", ""),), "the {phrase} with nothing else of note on its right side"),
+)
+TEMPLATES: tuple[str, ...] = tuple(wording for _, wording in (*_OF_SILENT, *_OF_SOUNDING, *_OF_ANY))
+MIN_WORDS, MAX_WORDS = 10, 15
+
+
+def rewrite_reference(rng: np.random.Generator, scene: Scene, target: int) -> Reference | None:
+    """Choose an R2-style reference of MIN_WORDS to MAX_WORDS words to the object `target`, None if there is none."""
+    options = [
+        (atoms, text)
+        for atoms, text in _enumerate(scene, scene.objects[target])
+        if MIN_WORDS <= len(text.split()) <= MAX_WORDS and solve(scene, atoms) == target
+    ]
+    if not options:
+        return None
+    atoms, text = options[int(rng.integers(len(options)))]
+    return Reference("reasoning", text[0].upper() + text[1:] + ".", text, atoms, target)
+
+
+def _enumerate(scene: Scene, item: SceneObject) -> Iterator[tuple[tuple[Atom, ...], str]]:
+    category = CATEGORIES[item.category]
+    templates = (*(_OF_SOUNDING if item.voice else _OF_SILENT), *_OF_ANY)
+    sources = [other.category for other in scene.sounding() if other.category != item.category]
+    for phrase in (*category.functions, FAMILY_PHRASES[category.family]):
+        for demands, wording in templates:
+            pattern = wording + " ".join(f"{name} {value}" for name, value in demands)
+            for source in sources if "{source}" in pattern else [""]:
+                for side in SIDES if "{side}" in pattern else [""]:
+                    slots = {"source": source, "side": side, "phrase": phrase, "own": category.noise or ""}
+                    slots["noise"] = (CATEGORIES[source].noise or "") if source else ""
+                    atoms = [Atom(name.format(**slots), value.format(**slots)) for name, value in demands]
+                    yield (Atom("function", phrase), *atoms), wording.format(**slots)

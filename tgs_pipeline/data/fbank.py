@@ -7,8 +7,8 @@ SAMPLE_RATE_HZ = 16000
 NUM_MEL_BINS = 128
 NUM_SEGMENTS = 10
 CLIP_SEC = 10.0
-# Upstream cuts any clip into ten equal parts, which are seconds only in a clip of 10 s (trap T12). Within this tolerance
-# a segment has 97 to 99 frames, hence the same 48 BEATs patches, and each lies within 0.1 s of its second.
+# Upstream cuts any clip into ten equal parts, which are seconds only in a clip of 10 s (trap T12). Within this
+# tolerance a segment has 97 to 99 frames, hence the same 48 BEATs patches, and lies within 0.1 s of its second.
 TOLERANCE_SEC = 0.1
 
 MEAN = 15.41663

@@ -1,4 +1,4 @@
-"""BEATs, an audio transformer over patches of a log-mel spectrogram (Chen et al., arXiv:2212.09058; microsoft/unilm, MIT).
+"""BEATs, an audio transformer over patches of a log-mel spectrogram (Chen et al., arXiv:2212.09058; microsoft/unilm).
 
 Written from the paper and the facts of UPSTREAM_FACTS 2.2; parameter names are those of the published checkpoints.
 Shapes: B batch, T spectrogram frames, L patches, C width, H heads, D = C / H. Patches run over time, 8 bands each.
@@ -41,10 +41,10 @@ class BEATs(nn.Module):
         self.input_patch_size = patch
         self.patch_embedding = nn.Conv2d(1, config.embed_dim, kernel_size=patch, stride=patch, bias=False)
         self.layer_norm = nn.LayerNorm(config.embed_dim)
-        if config.embed_dim != config.encoder_embed_dim:
-            self.post_extract_proj = nn.Linear(config.embed_dim, config.encoder_embed_dim)
-        else:  # the checkpoints of such models have no projection
-            self.post_extract_proj = nn.Identity()
+        is_projected = config.embed_dim != config.encoder_embed_dim  # else the checkpoint has no such tensors
+        self.post_extract_proj = (
+            nn.Linear(config.embed_dim, config.encoder_embed_dim) if is_projected else nn.Identity()
+        )
         self.encoder = Encoder(config)
         self.predictor = nn.Linear(config.encoder_embed_dim, config.predictor_class)
 
@@ -89,7 +89,9 @@ class Encoder(nn.Module):
         buckets_LL = relative_position_buckets(
             x_BLC.shape[1], num_buckets=self.num_buckets, max_distance=self.max_distance
         ).to(x_BLC.device)
-        bias_HLL = self.layers[0].self_attn.relative_attention_bias(buckets_LL).permute(2, 0, 1)
+        first = self.layers[0]
+        assert isinstance(first, Layer)
+        bias_HLL = first.self_attn.relative_attention_bias(buckets_LL).permute(2, 0, 1)
         for layer in self.layers:
             x_BLC = layer(x_BLC, bias_HLL=bias_HLL)
         return x_BLC
@@ -119,7 +121,7 @@ class PositionConv(nn.Module):
 
 
 class Layer(nn.Module):
-    """Transformer layer with DeepNorm (Wang et al., arXiv:2203.00555): LayerNorm(alpha * x + f(x)), alpha = (2N)^1/4."""
+    """Layer with DeepNorm (Wang et al., arXiv:2203.00555): LayerNorm(alpha * x + f(x)), alpha = (2 * layers)^1/4."""
 
     def __init__(self, config: BeatsConfig, *, relative_attention_bias: nn.Embedding) -> None:
         super().__init__()

@@ -1,0 +1,224 @@
+"""features: samples -> what the frozen encoders see (CLIP) and hear (BEATs) in each video, and its sound tags.
+
+Inputs: artifacts/samples, media below dataset.root, the weights of params.features. Outputs, in artifacts/features:
+features-00000.arrow, ... (one record batch for each video, in the order of its first sample) and audio_tags.parquet.
+Unit of work: a video, by the content of its frames and its sound.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from tgs_pipeline import rows, weights
+from tgs_pipeline.artifacts import features, samples, table
+from tgs_pipeline.artifacts.lookup import Lookup
+from tgs_pipeline.backends.encoder import clip
+from tgs_pipeline.data import fbank, media
+from tgs_pipeline.params import Features, Params
+from tgs_pipeline.rows import Execution, Recipe
+from tgs_pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+VIDEOS_PER_SHARD = 64  # about 400 MB with the original encoders
+VIDEOS_PER_TAKE = 8
+
+PAYLOAD = pa.schema(
+    [
+        *(features.SCHEMA.field(name) for name in ("visual", "visual_shape", "audio", "audio_shape")),
+        pa.field("labels", pa.list_(pa.string())),
+        pa.field("scores", pa.list_(pa.float32())),
+    ]
+)
+UNITS = pa.schema(
+    [
+        pa.field("key", pa.string()),
+        pa.field("vid", pa.string()),
+        pa.field("frame_paths", pa.list_(pa.string())),
+        pa.field("audio_path", pa.string()),
+    ]
+)
+# An array as it travels from loader to operator.
+ARRAY = pa.struct([("shape", pa.list_(pa.int32())), ("data", pa.large_binary())])
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video that some sample refers to; paths are relative to the dataset."""
+
+    key: str
+    vid: str
+    frame_paths: list[str]
+    audio_path: str | None
+
+
+def run(params: Params, workspace: Workspace, execution: Execution) -> None:
+    """Encode every video of the samples that are not failed; with a shard, compute only and publish nothing."""
+    settings = params.features
+    recipe = make_recipe(settings)
+    found = rows.compute(
+        _units(_videos(workspace.samples, recipe=recipe)),
+        recipe=recipe,
+        payload=PAYLOAD,
+        load=partial(load, dataset=workspace.dataset, side_px=clip.input_size_px(Path(settings.visual.weights))),
+        make_operator=partial(FeatureOperator, settings, device=execution.device),
+        execution=execution,
+    )
+    if execution.shard.count == 1:
+        publish(found, _videos(workspace.samples, recipe=recipe), workspace=workspace, num_tags=settings.num_tags)
+
+
+def make_recipe(settings: Features) -> Recipe:
+    """What decides the features of a video. The number of tags is no part of it: rows hold the score of every class."""
+    digests = [weights.digest(Path(encoder.weights)) for encoder in (settings.visual, settings.audio)]
+    return Recipe(
+        stage="features",
+        version=VERSION,
+        params={"layer": settings.visual.layer, "dtype": settings.dtype},
+        weights="+".join(digests),
+    )
+
+
+class FeatureOperator:
+    """Runs both encoders, one video at a time, so that a row never depends on its batch mates.
+
+    The frames of a video fill a GPU by themselves: 10 frames are 2570 tokens of CLIP ViT-L/14.
+    """
+
+    def __init__(self, settings: Features, *, device: str) -> None:
+        from tgs_pipeline.backends.encoder.beats import BeatsEncoder
+
+        self.visual = clip.ClipEncoder(
+            Path(settings.visual.weights), layer=settings.visual.layer, device=device, dtype=settings.dtype
+        )
+        self.audio = BeatsEncoder(Path(settings.audio.weights), device=device, dtype=settings.dtype)
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        columns: list[list] = [table["key"].to_pylist(), table["vid"].to_pylist(), _unpack(table["frames"], np.uint8)]
+        columns += [_unpack(table["segments"], np.float32), _unpack(table["sound"], np.float32)]
+        encoded = [self._encode(*video) for video in zip(*columns, strict=True)]
+        return pa.Table.from_pylist(encoded, schema=pa.schema([*rows.OUTCOME, *PAYLOAD]))
+
+    def _encode(self, key: str, vid: str, frames: np.ndarray, segments: np.ndarray, sound: np.ndarray) -> dict:
+        """One row. Tags are of the whole clip, on which BEATs is trained; features of its tenths, as Ref-Thinker's."""
+        with np.errstate(over="ignore"):  # an overflow becomes a failed row
+            visual = self.visual.encode(frames).astype(np.float16)
+            audio = self.audio.encode(segments).astype(np.float16)
+        scores = self.audio.classify(sound)
+        row = dict.fromkeys(PAYLOAD.names) | {"key": key, "status": "ok", "reason": None}
+        if not all(np.isfinite(array).all() for array in (visual, audio, scores)):
+            return row | {
+                "status": "failed",
+                "reason": f"video {vid}: the encoders gave values that float16 cannot hold",
+            }
+        return row | {
+            "visual": visual.tobytes(),
+            "visual_shape": visual.shape,
+            "audio": audio.tobytes(),
+            "audio_shape": audio.shape,
+            "labels": self.audio.labels,
+            "scores": scores,
+        }
+
+
+def load(units: pa.Table, *, dataset: Path, side_px: int) -> pa.Table:
+    """Decode videos: `frames` squeezed to side_px, `segments` and `sound` as log-mels; a failure becomes a `reason`."""
+    columns: dict[str, list] = {"frames": [], "segments": [], "sound": [], "reason": []}
+    for unit in units.to_pylist():
+        try:
+            video = _decode(Video(**unit), dataset=dataset, side_px=side_px) | {"reason": None}
+        except ValueError as error:
+            video = dict.fromkeys(columns) | {"reason": f"video {unit['vid']}: {error}"}
+        for name, values in columns.items():
+            values.append(video[name])
+    for name, values in columns.items():
+        units = units.append_column(name, pa.array(values, pa.string()) if name == "reason" else _pack(values))
+    return units
+
+
+def publish(found: Lookup, videos: Iterator[Video], *, workspace: Workspace, num_tags: int) -> None:
+    """Write shards and tags into a temporary folder that then replaces the artifact: it is complete or absent."""
+    part = workspace.features.with_name(f".{workspace.features.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    tags: list[pa.Table] = []
+    num_videos = 0
+    while shard := list(islice(videos, VIDEOS_PER_SHARD)):
+        tags.append(_write_shard(part / f"features-{len(tags):05}.arrow", shard, found=found, num_tags=num_tags))
+        num_videos += len(shard)
+    num_rows = table.write(part / workspace.audio_tags.name, features.AUDIO_TAGS, tags)
+    shutil.rmtree(workspace.features, ignore_errors=True)
+    part.replace(workspace.features)
+    log.info("features: %d videos, %d tags in %s", num_videos, num_rows, workspace.features)
+
+
+def top_tags(vid: str, labels: Sequence[str], scores: Sequence[float], *, num_tags: int) -> list[dict]:
+    """Rows of audio_tags: the `num_tags` highest scores of a video, highest first, equal ones by label."""
+    ranked = sorted(zip(labels, scores, strict=True), key=lambda tag: (-tag[1], tag[0]))
+    return [{"vid": vid, "label": label, "score": score} for label, score in ranked[:num_tags]]
+
+
+def _videos(path: Path, *, recipe: Recipe) -> Iterator[Video]:
+    """The distinct videos of the usable samples, in the order of their first sample."""
+    columns = ["vid", "frame_paths", "frame_hashes", "audio_path", "audio_hash", "status"]
+    seen: set[str] = set()
+    for sample in table.read_rows(path, samples.SCHEMA, columns=columns):
+        vid = sample["vid"]
+        if sample["status"] == "failed" or vid in seen:
+            continue
+        seen.add(vid)
+        key = recipe.key(sample["frame_hashes"], sample["audio_hash"])
+        yield Video(key=key, vid=vid, frame_paths=sample["frame_paths"], audio_path=sample["audio_path"])
+
+
+def _units(videos: Iterator[Video]) -> Iterator[pa.Table]:
+    while chunk := list(islice(videos, VIDEOS_PER_SHARD)):
+        yield pa.Table.from_pylist([asdict(video) for video in chunk], schema=UNITS)
+
+
+def _decode(video: Video, *, dataset: Path, side_px: int) -> dict[str, np.ndarray]:
+    """Model inputs: frames uint8 (frames, side, side, 3), segments float32 (10, frames, 128), sound (frames, 128)."""
+    if not video.frame_paths:
+        raise ValueError("it has no frame; extract its frames or leave its samples out")
+    images = [media.read_image(dataset / path) for path in video.frame_paths]
+    if video.audio_path is None:
+        raise ValueError("it has no sound track, but the features of sound need one; add its audio file")
+    waveform = media.read_audio(dataset / video.audio_path, sample_rate_hz=fbank.SAMPLE_RATE_HZ)
+    try:
+        segments = fbank.segment_log_mels(waveform)
+    except ValueError as error:
+        raise ValueError(f"{dataset / video.audio_path}: {error}") from None
+    frames = np.stack([clip.resize(image, side_px=side_px) for image in images])
+    return {"frames": frames, "segments": segments, "sound": fbank.log_mel(waveform)}
+
+
+def _write_shard(path: Path, videos: list[Video], *, found: Lookup, num_tags: int) -> pa.Table:
+    """Write the features of some videos, a record batch each, and return their tags."""
+    tags: list[dict] = []
+    with pa.ipc.new_file(path, features.SCHEMA) as writer:
+        for start in range(0, len(videos), VIDEOS_PER_TAKE):
+            chunk = videos[start : start + VIDEOS_PER_TAKE]
+            for video, row in zip(chunk, found.take([video.key for video in chunk]).to_pylist(), strict=True):
+                row["vid"] = video.vid
+                writer.write_batch(pa.RecordBatch.from_pylist([row], schema=features.SCHEMA))
+                tags += top_tags(video.vid, row["labels"] or [], row["scores"] or [], num_tags=num_tags)
+    return table.from_rows(tags, features.AUDIO_TAGS)
+
+
+def _pack(arrays: Sequence[np.ndarray | None]) -> pa.Array:
+    """Arrays as an Arrow column of type ARRAY; None becomes null."""
+    values = [None if array is None else {"shape": array.shape, "data": array.tobytes()} for array in arrays]
+    return pa.array(values, ARRAY)
+
+
+def _unpack(column: pa.ChunkedArray, dtype: type[np.generic]) -> list[np.ndarray]:
+    """The arrays of a column of type ARRAY without nulls, as read-only views."""
+    return [np.frombuffer(value["data"].as_buffer(), dtype).reshape(value["shape"].as_py()) for value in column]

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+
+from tgs_pipeline.metrics import levels
+
+
+def test_thresholds_are_those_of_torch_bit_for_bit():
+    expected = torch.linspace(0, 1 - 1e-10, 255).numpy()
+    assert levels.thresholds().tobytes() == expected.tobytes()
+    assert levels.thresholds()[-1] == 1  # 1 - 1e-10 is 1 in float32
+
+
+def test_levels_tell_every_threshold_and_the_binary_mask():
+    thresholds = levels.thresholds()
+    around = [thresholds, np.nextafter(thresholds, np.float32(-1)), np.nextafter(thresholds, np.float32(2))]
+    probabilities = np.clip(np.concatenate([*around, np.float32([0.5])]), 0, 1).astype(np.float32)
+    encoded = levels.encode(probabilities)
+    for threshold, level in zip(thresholds, levels.THRESHOLD_LEVELS, strict=True):
+        assert ((encoded >= level) == (probabilities >= threshold)).all()
+    assert (levels.foreground(encoded) == (probabilities > 0.5)).all()
+
+
+def test_levels_of_some_probabilities():
+    probabilities = np.float32([0, 1e-9, 0.5, np.nextafter(np.float32(0.5), np.float32(1)), 1])
+    assert levels.encode(probabilities).tolist() == [0, 0, 127, 128, 255]
+    assert levels.foreground(levels.encode(probabilities)).tolist() == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize("bad", [np.float32([0.2, np.nan]), np.float32([1.5]), np.float32([-0.1])])
+def test_encode_refuses_what_is_no_probability(bad):
+    with pytest.raises(ValueError, match=r"must lie in 0\.\.1 and not be NaN"):
+        levels.encode(bad)
+
+
+def test_encode_refuses_float64():
+    with pytest.raises(ValueError, match=r"must be float32.*got float64"):
+        levels.encode(np.array([0.5]))
+
+
+def test_compress_and_back():
+    encoded = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    assert (levels.decompress(levels.compress(encoded), size=4) == encoded).all()
+    assert levels.decompress(None, size=3).tolist() == [[0] * 3] * 3
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_decompress_refuses_another_size(size):
+    with pytest.raises(ValueError, match=f"expected {size} x {size}"):
+        levels.decompress(levels.compress(np.zeros((4, 4), np.uint8)), size=size)
+
+
+def test_decompress_refuses_damage():
+    with pytest.raises(ValueError, match="the score map is damaged"):
+        levels.decompress(b"not zlib", size=4)

@@ -1,0 +1,177 @@
+"""The engine of `tgs evaluate`: scores any system's masks, given as folders of PNGs, by a named protocol.
+
+    PRED/<uid>/<00000>.png   8-bit grey = probability * 255; foreground where probability > 0.5
+    GT/<uid>/<00000>.png     8-bit grey; foreground where > 0
+
+uids that start with `null_` are null samples: nothing is referred to, S is their score, and they need no ground truth.
+Masks are compared on the grid of the prediction: under `tgs`, ground truth of another size is resized to it (nearest
+neighbour); under `davis`, which scores at the size of the frame, another size is an error.
+Nothing is scored before everything is whole: all that is wrong is listed in one error.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tgs_pipeline.data.media import read_mask
+from tgs_pipeline.metrics import davis, levels, tgs
+
+PROTOCOLS = ("tgs", "davis")
+NULL_PREFIX = "null_"
+
+# level of each grey value, under the convention grey = probability * 255
+_LEVEL_OF_GREY = levels.encode(np.arange(256, dtype=np.float32) / np.float32(255))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores by one protocol, 0..1, unrounded.
+
+    samples: {"J", "F"} by uid, or {"S"} for a null sample.
+    mean: J, F and JF over the samples, S and false_positive_rate (the share with any foreground) over the null samples,
+        None where there is none; num_samples and num_null_samples.
+    warnings: what was found and left out.
+    """
+
+    protocol: str
+    samples: dict[str, dict[str, float]]
+    mean: dict[str, float | int | None]
+    warnings: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict:
+        """The object that `tgs evaluate --json` prints."""
+        return {"protocol": self.protocol, "samples": self.samples, "mean": self.mean, "warnings": self.warnings}
+
+
+@dataclass
+class _Findings:
+    """What is wrong (nothing is scored then) and what is merely odd."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def evaluate_folders(pred: Path, gt: Path, *, protocol: str) -> Evaluation:
+    """Score every sample of GT, and every null sample of PRED; ValueError lists all that is missing or unreadable."""
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"protocol {protocol!r} is unknown: expected one of {', '.join(PROTOCOLS)}")
+    predicted, wanted = _uids(pred, role="predictions"), _uids(gt, role="ground truth")
+    findings = _Findings()
+    samples: dict[str, dict[str, float]] = {}
+    for uid in sorted(predicted | wanted):
+        if uid not in predicted:
+            findings.problems.append(f"{pred / uid}: no such folder, but {gt / uid} is to be found")
+        elif uid not in wanted and not uid.startswith(NULL_PREFIX):
+            findings.warnings.append(f"{pred / uid}: not scored, because there is no {gt / uid}")
+        else:
+            frames = _frames(pred / uid, gt / uid if uid in wanted else None, findings)
+            scores = _score(uid, frames, protocol=protocol, findings=findings)
+            if scores is not None:
+                samples[uid] = scores
+    if not findings.problems and not samples:
+        findings.problems.append(
+            f"nothing to score: {gt} and {pred} share no sample (a sample is a folder <uid> with <00000>.png, ...)"
+        )
+    if findings.problems:
+        lines = "\n".join(f"  {problem}" for problem in findings.problems)
+        raise ValueError(f"{pred} cannot be scored, {len(findings.problems)} problem(s):\n{lines}")
+    return Evaluation(protocol, samples, _means(samples), findings.warnings)
+
+
+def _uids(folder: Path, *, role: str) -> set[str]:
+    """Names of the sample folders below `folder`."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder of {role}; expected <uid>/<00000>.png below it")
+    uids = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    if not uids and role == "predictions":
+        raise ValueError(f"{folder} holds no sample folders: expected <uid>/<00000>.png below it")
+    return uids
+
+
+def _frames(pred: Path, gt: Path | None, findings: _Findings) -> list[tuple[Path, Path | None]]:
+    """The frames to score of one sample: (prediction, ground truth or None), in order of their names."""
+    predicted = {path.name for path in pred.glob("*.png")}
+    if gt is None:
+        if not predicted:
+            findings.problems.append(f"{pred}: holds no PNG; expected <00000>.png, ...")
+        return [(pred / name, None) for name in sorted(predicted)]
+    wanted = {path.name for path in gt.glob("*.png")}
+    if not wanted:
+        findings.problems.append(f"{gt}: holds no PNG; expected <00000>.png, ...")
+    findings.problems += [
+        f"{pred / name}: no such file, but {gt / name} is to be found" for name in sorted(wanted - predicted)
+    ]
+    findings.warnings += [
+        f"{pred / name}: not scored, because there is no {gt / name}" for name in sorted(predicted - wanted)
+    ]
+    return [(pred / name, gt / name) for name in sorted(wanted & predicted)]
+
+
+def _score(
+    uid: str, frames: list[tuple[Path, Path | None]], *, protocol: str, findings: _Findings
+) -> dict[str, float] | None:
+    """Scores of one sample, or None where something is wrong with it."""
+    is_null = uid.startswith(NULL_PREFIX)
+    num_problems = len(findings.problems)
+    levels_THW: list[np.ndarray] = []
+    gt_THW: list[np.ndarray] = []
+    for pred_path, gt_path in frames:
+        try:
+            levels_THW.append(_LEVEL_OF_GREY[_read_grey(pred_path)])
+        except ValueError as error:
+            findings.problems.append(str(error))
+            continue
+        if is_null or gt_path is None:
+            continue
+        try:
+            gt_THW.append(_read_gt(gt_path, size=levels_THW[-1].shape, pred_path=pred_path, protocol=protocol))
+        except ValueError as error:
+            findings.problems.append(str(error))
+    if not frames or len(findings.problems) > num_problems:
+        return None
+    masks_THW = [levels.foreground(levels_HW) for levels_HW in levels_THW]
+    if is_null:
+        return {"S": tgs.null_score(masks_THW)}
+    scores = davis.score_video(masks_THW, gt_THW) if protocol == "davis" else tgs.score_video(levels_THW, gt_THW)
+    return dict(zip(("J", "F"), scores, strict=True))
+
+
+def _read_grey(path: Path) -> np.ndarray:
+    """An 8-bit grey PNG as uint8 (H, W); ValueError for any other mode, and for what cannot be decoded whole."""
+    grey = read_mask(path)
+    with Image.open(path) as image:
+        if image.mode != "L":
+            raise ValueError(f"{path}: PIL mode {image.mode!r}, expected 8-bit grey ('L'); save it with convert('L')")
+    return grey
+
+
+def _read_gt(path: Path, *, size: tuple[int, ...], pred_path: Path, protocol: str) -> np.ndarray:
+    """Ground truth on the grid of the prediction (height, width), bool; ValueError where the protocol forbids that."""
+    grey = _read_grey(path)
+    if protocol == "davis" and grey.shape != size:
+        raise ValueError(
+            f"{pred_path}: {size[1]} x {size[0]} px, but {path} has {grey.shape[1]} x {grey.shape[0]} px; "
+            "davis scores at the size of the ground truth: resize the probabilities to it"
+        )
+    return tgs.resize_gt(grey, height=size[0], width=size[1], how="nearest")
+
+
+def _means(samples: dict[str, dict[str, float]]) -> dict[str, float | int | None]:
+    found = [scores for scores in samples.values() if "J" in scores]
+    null = [scores["S"] for scores in samples.values() if "S" in scores]
+    region, contour = _mean([scores["J"] for scores in found]), _mean([scores["F"] for scores in found])
+    return {
+        "J": region,
+        "F": contour,
+        "JF": None if region is None or contour is None else (region + contour) / 2,
+        "S": _mean(null),
+        "false_positive_rate": _mean([score > 0 for score in null]),
+        "num_samples": len(found),
+        "num_null_samples": len(null),
+    }
+
+
+def _mean(values: list[float]) -> float | None:
+    return float(np.mean(values)) if values else None

@@ -1,0 +1,75 @@
+"""Levels: a score map in one byte for each pixel, from which metrics over 255 thresholds are computed exactly.
+
+The F of protocol `tgs` is a maximum over the thresholds t_i = linspace(0, 1 - 1e-10, 255), pred = p >= t_i, in float32
+(UPSTREAM_FACTS 5.1). All that those 255 comparisons can tell about a pixel is how many thresholds it passes. One more
+cut, just above 0.5, makes the binary mask p > 0.5 readable from the same byte:
+
+    level = index of the highest of the 256 ascending CUTS that p reaches     0..255; CUTS[0] = 0, so 0 is p < t_1
+
+Legend: H, W = size of the score map.
+"""
+
+import zlib
+
+import numpy as np
+
+NUM_THRESHOLDS = 255
+
+
+def thresholds() -> np.ndarray:
+    """t_i as `torch.linspace(0, 1 - 1e-10, 255)` gives them, float32 (255,), bit for bit, without torch.
+
+    torch steps from the nearer end with a fused multiply-add: the product of a float32 step and a small integer is
+    exact in float64, so the one rounding left is that to float32.
+    """
+    end = np.float32(1 - 1e-10)
+    step = np.float64(end / np.float32(NUM_THRESHOLDS - 1))
+    index = np.arange(NUM_THRESHOLDS)
+    from_start = step * index
+    from_end = np.float64(end) - step * (NUM_THRESHOLDS - 1 - index)
+    return np.where(index < NUM_THRESHOLDS // 2, from_start, from_end).astype(np.float32)
+
+
+_JUST_ABOVE_HALF = np.nextafter(np.float32(0.5), np.float32(1))
+_THRESHOLDS = thresholds()
+
+CUTS = np.sort(np.append(_THRESHOLDS, _JUST_ABOVE_HALF))
+# p >= t_i is level >= THRESHOLD_LEVELS[i]; p > 0.5 is level >= FOREGROUND_LEVEL.
+THRESHOLD_LEVELS = np.searchsorted(CUTS, _THRESHOLDS)
+FOREGROUND_LEVEL = int(np.searchsorted(CUTS, _JUST_ABOVE_HALF))
+
+
+def encode(probabilities_HW: np.ndarray) -> np.ndarray:
+    """Levels uint8 of probabilities float32 0..1, any shape; ValueError where one is NaN or outside 0..1."""
+    if probabilities_HW.dtype != np.float32:
+        raise ValueError(f"probabilities must be float32, as the thresholds are, got {probabilities_HW.dtype}")
+    if not ((probabilities_HW >= 0) & (probabilities_HW <= 1)).all():
+        raise ValueError("probabilities must lie in 0..1 and not be NaN")
+    return (np.searchsorted(CUTS, probabilities_HW, side="right") - 1).astype(np.uint8)
+
+
+def foreground(levels_HW: np.ndarray) -> np.ndarray:
+    """The binary mask p > 0.5, bool, of levels uint8."""
+    return levels_HW >= FOREGROUND_LEVEL
+
+
+def compress(levels_HW: np.ndarray) -> bytes:
+    """Levels uint8 (H, W) as they are stored: zlib of the bytes in C order."""
+    return zlib.compress(np.ascontiguousarray(levels_HW, np.uint8).tobytes(), level=6)
+
+
+def decompress(data: bytes | None, *, size: int) -> np.ndarray:
+    """Levels uint8 (size, size) as stored by `compress`; None is an empty score map, all zero.
+
+    ValueError where the data is damaged or of another size.
+    """
+    if data is None:
+        return np.zeros((size, size), np.uint8)
+    expander = zlib.decompressobj()
+    try:
+        flat = expander.decompress(data, size * size + 1)
+    except zlib.error as error:
+        raise ValueError(f"the score map is damaged ({error}): run `dvc repro segment` again") from None
+    if len(flat) != size * size or not expander.eof:
+        raise ValueError(f"the score map holds {len(flat)} bytes or more, expected {size} x {size}")
+    return np.frombuffer(flat, np.uint8).reshape(size, size)

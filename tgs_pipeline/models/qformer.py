@@ -55,6 +55,10 @@ class MediaProjector(nn.Module):
     def encoder_dim(self) -> int:
         return self.ln.normalized_shape[0]
 
+    @property
+    def num_queries(self) -> int:
+        return self.query_tokens.shape[1]
+
     def forward(self, features_BSPE: torch.Tensor) -> torch.Tensor:
         """Embeddings (B, S*Q, D) of encoder features (B, S, P, E); each frame or segment by itself."""
         batch, segments = features_BSPE.shape[:2]

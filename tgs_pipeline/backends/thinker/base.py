@@ -1,0 +1,40 @@
+"""What every thinker takes and gives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Request:
+    """A referring expression and the encoded clip it speaks of.
+
+    reference: verbatim.
+    visual: float16 (frames, patches, dim); audio: float16 (segments, patches, dim).
+    Both are None for thinkers that read no features.
+    """
+
+    reference: str
+    visual: np.ndarray | None
+    audio: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a thinker said; the meaning of the fields is that of the columns of artifacts/chains.py."""
+
+    text: str | None
+    num_tokens: int
+    think: str | None
+    f_object: str | None
+    s_object: str | None
+    status: Literal["ok", "malformed", "truncated", "failed"]
+    reason: str | None
+
+
+class Thinker(Protocol):
+    """Finds what a reference means. Replies come in the order of the requests and do not depend on batch mates."""
+
+    def think(self, requests: Sequence[Request]) -> list[Reply]: ...

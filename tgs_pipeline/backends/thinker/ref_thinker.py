@@ -1,0 +1,91 @@
+"""The thinker of TGS-Agent: Ref-Thinker sees and hears the clip, reasons, and names the object."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from tgs_pipeline.backends.thinker import checkpoint
+from tgs_pipeline.backends.thinker.base import Reply, Request
+from tgs_pipeline.backends.thinker.reply_format import ReplyFormat
+from tgs_pipeline.models.qformer import MediaProjector
+from tgs_pipeline.models.ref_thinker import Prompt
+from tgs_pipeline.prompts.ref_thinker import inference_prompt, parse_reply
+
+
+class RefThinkerRunner:
+    """Runs a Ref-Thinker folder (backends/thinker/checkpoint.py) on batches of requests."""
+
+    def __init__(
+        self,
+        weights: Path,
+        *,
+        reply_format: Literal["free", "enforced"],
+        max_new_tokens: int,
+        dtype: torch.dtype,
+        device: str,
+    ) -> None:
+        self.weights = weights
+        self.max_new_tokens = max_new_tokens
+        self.model, self.tokenizer = checkpoint.load(weights, dtype=dtype, device=device)
+        enforced = reply_format == "enforced"
+        self.constraint = ReplyFormat(self.tokenizer, max_new_tokens=max_new_tokens) if enforced else None
+
+    def think(self, requests: Sequence[Request]) -> list[Reply]:
+        """One reply for each request. ValueError where features were made by encoders that the weights do not fit."""
+        prompts = [self._prompt(request) for request in requests]
+        too_long = [self._too_long(prompt) for prompt in prompts]
+        fitting = [prompt for prompt, reason in zip(prompts, too_long, strict=True) if reason is None]
+        generated = iter(
+            self.model.generate(fitting, max_new_tokens=self.max_new_tokens, constraint=self.constraint)
+            if fitting
+            else []
+        )
+        return [self._reply(next(generated)) if reason is None else _failed(reason) for reason in too_long]
+
+    def _prompt(self, request: Request) -> Prompt:
+        if request.visual is None or request.audio is None:
+            raise ValueError("a request without features: Ref-Thinker needs what the stage features computes")
+        token_ids = self.tokenizer(inference_prompt(request.reference), add_special_tokens=False)["input_ids"]
+        return Prompt(
+            token_ids=torch.tensor(token_ids),
+            visual=self._features(request.visual, self.model.visual_projector, what="visual"),
+            audio=self._features(request.audio, self.model.audio_projector, what="audio"),
+        )
+
+    def _features(self, features: np.ndarray, projector: MediaProjector, *, what: str) -> torch.Tensor:
+        if features.shape[-1] != projector.encoder_dim:
+            raise ValueError(
+                f"{what} features are {features.shape[-1]} wide, but the {what} projector of {self.weights} reads "
+                f"{projector.encoder_dim}: set features.{what}.weights to the encoder that it was trained with"
+            )
+        return torch.from_numpy(features.copy())  # features are read-only views of a file
+
+    def _too_long(self, prompt: Prompt) -> str | None:
+        """Why a prompt does not fit the positions of the language model, None where it does."""
+        length = self.model.length(prompt) + self.max_new_tokens
+        limit = self.model.llm.config.max_position_embeddings
+        if length <= limit:
+            return None
+        return f"prompt and reply need {length} tokens, the language model has {limit}: shorten the reference"
+
+    def _reply(self, ids: torch.Tensor) -> Reply:
+        """Read the generated ids, which end with the end token unless they were cut at the limit."""
+        truncated = int(ids[-1]) != self.model.eos_id
+        [text] = self.tokenizer.batch_decode([(ids if truncated else ids[:-1]).tolist()], skip_special_tokens=False)
+        parsed = parse_reply(text, truncated=truncated)
+        return Reply(
+            text=text,
+            num_tokens=len(ids),
+            think=parsed.think,
+            f_object=parsed.f_object,
+            s_object=parsed.s_object,
+            status=parsed.status,
+            reason=parsed.reason,
+        )
+
+
+def _failed(reason: str) -> Reply:
+    return Reply(text=None, num_tokens=0, think=None, f_object=None, s_object=None, status="failed", reason=reason)

@@ -1,0 +1,115 @@
+"""Decoding that cannot leave the reply format: greedy search is confined to the tags of the prompt.
+
+    <think> text </think> <answer> <f_object> text </f_object> <s_object> text </s_object> text </answer> end
+
+A reply is a fixed sequence of closing tokens, each preceded by a section of other tokens: at least some, at most a
+budget. The budgets and the closing tokens together are no more than the token limit, so a reply is always whole:
+it can be neither truncated nor malformed. Blanks are allowed between tags, as models trained on the format write them.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from tgs_pipeline.prompts.ref_thinker import SPECIAL_TOKENS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+MAX_BLANKS = 2  # between two tags
+NUM_FORMAT_TOKENS = 9 + 3 * MAX_BLANKS  # tags with the end token, and the three gaps between tags
+BOX_TAGS = ("<frame>", "</frame>", "<box>", "</box>")  # may follow the answer, as in the prompt
+
+
+@dataclass(frozen=True)
+class Section:
+    """Up to `budget` tokens of `kinds`, then the token `close`. With `needs_text` one of them at least is no blank."""
+
+    close: str
+    kinds: frozenset[str]
+    budget: int
+    needs_text: bool
+
+
+def make_sections(max_new_tokens: int, *, eos: str) -> list[Section]:
+    """The sections of a reply of at most `max_new_tokens`: 5/8 of the text for thinking, 1/8 for each other section.
+
+    Raises ValueError where the limit leaves a section without text.
+    """
+    text, blank = frozenset({"text", "blank"}), frozenset({"blank"})
+    num_text = max_new_tokens - NUM_FORMAT_TOKENS
+    share = num_text // 8
+    if share < 1:
+        raise ValueError(
+            f"think.max_new_tokens is {max_new_tokens}: with reply_format enforced it must be at least "
+            f"{NUM_FORMAT_TOKENS + 8}, so that every section has room for a word"
+        )
+    return [
+        Section("<think>", frozenset(), 0, needs_text=False),
+        Section("</think>", text, num_text - 3 * share, needs_text=True),
+        Section("<answer>", blank, MAX_BLANKS, needs_text=False),
+        Section("<f_object>", blank, MAX_BLANKS, needs_text=False),
+        Section("</f_object>", text, share, needs_text=True),
+        Section("<s_object>", blank, MAX_BLANKS, needs_text=False),
+        Section("</s_object>", text, share, needs_text=True),
+        Section("</answer>", text | {"box"}, share, needs_text=False),
+        Section(eos, frozenset(), 0, needs_text=False),
+    ]
+
+
+class ReplyFormat:
+    """A transformers LogitsProcessor: forbids every token that would leave the format.
+
+    The state of a reply is read from its ids at each step, so it holds nothing between calls and serves any batch.
+    Shapes: B replies, N new tokens, V vocabulary, K sections.
+    """
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", *, max_new_tokens: int) -> None:
+        self.sections = make_sections(max_new_tokens, eos=tokenizer.eos_token)
+        kinds = _kinds(tokenizer)
+        ids = tokenizer.get_vocab()
+        self.close_K = torch.tensor([ids[section.close] for section in self.sections])
+        self.is_close_V = torch.zeros(len(kinds), dtype=torch.bool)
+        self.is_close_V[self.close_K] = True
+        self.is_text_V = torch.tensor([kind == "text" for kind in kinds])
+        self.inside_KV = torch.tensor([[kind in section.kinds for kind in kinds] for section in self.sections])
+        self.budget_K = torch.tensor([section.budget for section in self.sections])
+        self.needs_text_K = torch.tensor([section.needs_text for section in self.sections])
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """scores (B, V) with what may not follow the new ids input_ids (B, N) at -inf."""
+        return scores.masked_fill(~self.allowed(input_ids.cpu()).to(scores.device), float("-inf"))
+
+    def allowed(self, ids_BN: torch.Tensor) -> torch.Tensor:
+        """bool (B, V): the tokens that may come next."""
+        closes_BN = self.is_close_V[ids_BN]
+        closed_BN = closes_BN.cumsum(dim=1)
+        num_closed_B = closes_BN.sum(dim=1)
+        section_B = num_closed_B.clamp(max=len(self.sections) - 1)  # after the end come end tokens
+        here_BN = ~closes_BN & (closed_BN == num_closed_B[:, None])
+        used_B = here_BN.sum(dim=1)
+        left_B = self.budget_K[section_B] - used_B
+        lacks_text_B = self.needs_text_K[section_B] & ~(here_BN & self.is_text_V[ids_BN]).any(dim=1)
+
+        allowed_BV = self.inside_KV[section_B] & (left_B > 0)[:, None]
+        allowed_BV &= self.is_text_V | ~(lacks_text_B & (left_B == 1))[:, None]  # the last place is for the text
+        rows = torch.arange(len(ids_BN))
+        allowed_BV[rows, self.close_K[section_B]] = ~lacks_text_B
+        return allowed_BV
+
+
+def _kinds(tokenizer: "PreTrainedTokenizerBase") -> list[str]:
+    """The kind of each token: text, blank, box, or none of them: control tokens, and text that could spell a tag."""
+    ids = tokenizer.get_vocab()
+    special = {*tokenizer.all_special_ids, *(ids[token] for token in SPECIAL_TOKENS)}
+    box = {ids[token] for token in BOX_TAGS}
+    kinds = []
+    for token, spelling in enumerate(tokenizer.batch_decode([[token] for token in range(len(tokenizer))])):
+        if token in special:
+            kinds.append("box" if token in box else "control")
+        elif "<" in spelling or ">" in spelling:
+            kinds.append("control")
+        else:
+            kinds.append("text" if spelling.strip() else "blank")
+    return kinds

@@ -22,8 +22,8 @@ SIZES = Sizes(
     qformer=QFormerSizes(num_queries=4, hidden_dim=128, num_layers=2, num_heads=4, ffn_dim=512),
     lora=Lora(rank=8, alpha=16, dropout=0.05),
 )
-# Words (also hyphenated or with an apostrophe), line ends, and every other mark by itself; spaces only separate.
-_TOKEN = r"\n|\w+(?:[-']\w+)*|[^\w\s]"
+# As tinyworld/words.py splits a text, and line ends besides; other spaces only separate.
+_TOKEN = r"\n|[a-z]+(?:[-'][a-z]+)*|[0-9]|[^\sa-z0-9]"
 _UNKNOWN, _BOS, _EOS = "<unk>", "<s>", "</s>"  # ids 0, 1, 2 as in LLaMA
 
 
@@ -70,21 +70,27 @@ def make_tokenizer(words: Iterable[str]) -> "PreTrainedTokenizerFast":
     from transformers import PreTrainedTokenizerFast
 
     split = pre_tokenizers.Split(Regex(_TOKEN), behavior="removed", invert=True)
-    prompts = inference_prompt("").lower() + training_prompt("").lower()
+    prompts = inference_prompt("") + training_prompt("")
     for token in (*SPECIAL_TOKENS, _BOS):
         prompts = prompts.replace(token, " ")
-    known = {piece for piece, _ in split.pre_tokenize_str(prompts)} | set("\n.,:;?!'\"()-0123456789")
-    for word in words:
-        if [piece for piece, _ in split.pre_tokenize_str(word)] != [word] or word != word.lower():
-            raise ValueError(f"the word {word!r} is not one lower-case token of the tiny tokenizer")
+    known = {piece for piece, _ in split.pre_tokenize_str(prompts.lower())} | set("\n.,:;?!'\"()-0123456789")
+    for word in set(words) - set(SPECIAL_TOKENS):
+        if [piece for piece, _ in split.pre_tokenize_str(word)] != [word]:
+            raise ValueError(
+                f"the word {word!r} is not one token of the tiny tokenizer: lower-case words and signs are"
+            )
         known.add(word)
     ids = {word: number for number, word in enumerate([_UNKNOWN, _BOS, _EOS, *sorted(known)])}
     backend = Tokenizer(models.WordLevel(ids, unk_token=_UNKNOWN))
     backend.normalizer = normalizers.Lowercase()
     backend.pre_tokenizer = split
-    # joins words by spaces, but none before a full stop or comma, nor around a line end
-    joined = [decoders.WordPiece(cleanup=True), decoders.Fuse(), decoders.Replace(Regex(r" *\n *"), "\n")]
-    backend.decoder = decoders.Sequence(joined)
+    readable = [
+        decoders.WordPiece(prefix="##", cleanup=False),  # a space before each token but the first
+        decoders.Fuse(),
+        decoders.Replace(Regex(r" *\n *"), "\n"),
+        decoders.Replace(Regex(r" (?=[.,:;?!])|(?<=[0-9]) (?=[0-9])"), ""),
+    ]
+    backend.decoder = decoders.Sequence(readable)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend,
         bos_token=_BOS,

@@ -1,0 +1,169 @@
+"""Grounding-DINO by the original package (groundingdino-py), which reads the published checkpoints.
+
+The weights folder holds
+    one checkpoint     groundingdino_swint_ogc.pth, groundingdino_swinb_cogcoor.pth, or any .pth or .safetensors;
+    bert-base-uncased/ config.json and tokenizer files of the text encoder (its weights are in the checkpoint);
+    config.json        for any other checkpoint than those two: the fields in which it differs from the package's
+                       GroundingDINO_SwinT_OGC, and `swin`: {embed_dim, depths, num_heads, window_size}.
+
+The package predates transformers 5 and mixes the captions of a batch; both are put right here, on the built model.
+"""
+
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerBase
+
+from tgs_pipeline.backends.detector.base import Candidates, detect_batch
+from tgs_pipeline.backends.detector.conversion import UNUSED_BY_ORIGINAL
+from tgs_pipeline.weights import load_state
+
+CONFIGS = {
+    "groundingdino_swint_ogc.pth": "GroundingDINO_SwinT_OGC",
+    "groundingdino_swinb_cogcoor.pth": "GroundingDINO_SwinB_cfg",
+}
+TEXT_FOLDER = "bert-base-uncased"
+HIDDEN_DIM = 256  # the package's sine embeddings are written for this width
+NO_CHECKPOINTING = {"use_checkpoint": False, "use_transformer_ckpt": False}  # saves memory in training only
+
+
+class GroundingDinoDetector:
+    """A Detector (base.py). ValueError where the folder is incomplete or the checkpoint does not fit its config."""
+
+    def __init__(self, weights: Path, *, shortest_edge_px: int, longest_edge_px: int, device: str, dtype: str) -> None:
+        if dtype != "float32":
+            raise ValueError(f"detect.dtype is {dtype}, but groundingdino-py runs in float32 only; use transformers")
+        self._size = {"shortest_edge_px": shortest_edge_px, "longest_edge_px": longest_edge_px}
+        self._device = torch.device(device)
+        checkpoint = _checkpoint(weights)
+        self._tokenizer = AutoTokenizer.from_pretrained(weights / TEXT_FOLDER, local_files_only=True)
+        model = _build(_config(checkpoint), text_folder=weights / TEXT_FOLDER, tokenizer=self._tokenizer)
+        _fill(model, checkpoint)
+        self._model = model.to(self._device).eval()
+
+    def detect(self, images: Sequence[np.ndarray], captions: Sequence[str], *, floor: float) -> list[Candidates]:
+        """See base.Detector."""
+        return detect_batch(
+            images, captions, forward=self._forward, tokenizer=self._tokenizer, floor=floor, **self._size
+        )
+
+    @torch.inference_mode()
+    def _forward(self, pixels: torch.Tensor, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        with _no_deprecation_warnings():
+            found = self._model(pixels.to(self._device), captions=captions)
+        return found["pred_logits"].cpu(), found["pred_boxes"].cpu()
+
+
+def _checkpoint(weights: Path) -> Path:
+    """The only checkpoint of the folder."""
+    found = sorted(path for path in weights.glob("*") if path.suffix in (".pth", ".safetensors"))
+    if len(found) != 1 or not (weights / TEXT_FOLDER / "config.json").is_file():
+        raise ValueError(
+            f"{weights}: expected one .pth or .safetensors file beside a folder {TEXT_FOLDER}/ with config.json and "
+            f"the tokenizer, found {[path.name for path in found]}; see README for the originals"
+        )
+    return found[0]
+
+
+def _config(checkpoint: Path) -> SimpleNamespace:
+    """The package's configuration for a checkpoint, with the changes of config.json beside it."""
+    changes_path = checkpoint.with_name("config.json")
+    if not changes_path.is_file() and checkpoint.name not in CONFIGS:
+        raise ValueError(f"{checkpoint}: not one of {sorted(CONFIGS)}, so it needs a config.json beside it")
+    module = import_module(f"groundingdino.config.{CONFIGS.get(checkpoint.name, 'GroundingDINO_SwinT_OGC')}")
+    config = {name: value for name, value in vars(module).items() if not name.startswith("_")} | {"swin": {}}
+    changes = json.loads(changes_path.read_text(encoding="utf-8")) if changes_path.is_file() else {}
+    if unknown := sorted(changes.keys() - config.keys()):
+        raise ValueError(f"{changes_path}: unknown field {unknown[0]!r}; expected some of {sorted(config)}")
+    config |= changes | NO_CHECKPOINTING
+    if config["hidden_dim"] != HIDDEN_DIM:
+        raise ValueError(
+            f"{changes_path}: hidden_dim is {config['hidden_dim']}, but the package works with {HIDDEN_DIM} only; "
+            "use the transformers backend for other widths"
+        )
+    return SimpleNamespace(**config)
+
+
+def _build(config: SimpleNamespace, *, text_folder: Path, tokenizer: PreTrainedTokenizerBase) -> nn.Module:
+    """The package's model, not yet filled, with a text encoder of transformers 5, and with captions kept apart."""
+    with _no_deprecation_warnings():
+        network = import_module("groundingdino.models.GroundingDINO.groundingdino")
+    backbone = import_module("groundingdino.models.GroundingDINO.backbone.backbone")
+    text = import_module("groundingdino.util.get_tokenlizer")
+    bert = BertModel(BertConfig.from_pretrained(text_folder, local_files_only=True))
+    replacements = [
+        (network, "BertModelWarper", _with_3d_masks),
+        (text, "get_tokenlizer", lambda _: tokenizer),  # the package would ask the hub
+        (text, "get_pretrained_language_model", lambda _: bert),
+        (backbone, "build_swin_transformer", partial(backbone.build_swin_transformer, **config.swin)),
+    ]
+    with ExitStack() as stack:
+        for module, name, replacement in replacements:
+            stack.enter_context(patch.object(module, name, replacement))
+        stack.enter_context(_no_deprecation_warnings())
+        model = network.build_groundingdino(config)
+    for layer in model.transformer.encoder.text_layers:
+        layer.register_forward_pre_hook(_keep_captions_apart, with_kwargs=True)
+    return model
+
+
+def _with_3d_masks(bert_model: BertModel) -> BertModel:
+    """Let a BertModel of transformers 5 take the package's bool masks (B, T, T), True = attend."""
+
+    def widen(_: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        allowed = kwargs["attention_mask"][:, None]
+        mask = torch.zeros(allowed.shape, dtype=bert_model.dtype, device=allowed.device)
+        return args, kwargs | {"attention_mask": mask.masked_fill(~allowed, torch.finfo(mask.dtype).min)}
+
+    bert_model.register_forward_pre_hook(widen, with_kwargs=True)
+    return bert_model
+
+
+def _keep_captions_apart(layer: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """Repeat the masks (B, T, T) for each head the way nn.MultiheadAttention numbers them: caption by caption.
+
+    The layer itself would repeat them head by head, so that captions of a batch see each other's masks.
+    """
+    return args, kwargs | {"src_mask": kwargs["src_mask"].repeat_interleave(layer.nhead, dim=0)}
+
+
+def _fill(model: nn.Module, checkpoint: Path) -> None:
+    """Load a checkpoint; ValueError names the first tensor that is missing, unknown or of another shape."""
+    content: dict = load_state(checkpoint)
+    state = {name.removeprefix("module."): tensor for name, tensor in content.get("model", content).items()}
+    state = {name: tensor for name, tensor in state.items() if not UNUSED_BY_ORIGINAL.match(name)}
+    expected = {name: t for name, t in model.state_dict().items() if not UNUSED_BY_ORIGINAL.match(name)}
+    problems = [
+        *(f"missing {name}" for name in sorted(expected.keys() - state.keys())),
+        *(f"unknown {name}" for name in sorted(state.keys() - expected.keys())),
+        *(
+            f"{name} has shape {tuple(state[name].shape)}, expected {tuple(expected[name].shape)}"
+            for name in sorted(state.keys() & expected.keys())
+            if state[name].shape != expected[name].shape
+        ),
+    ]
+    if problems:
+        raise ValueError(
+            f"{checkpoint} does not fit its config: {len(problems)} tensors differ, the first: {problems[0]}"
+        )
+    model.load_state_dict(state, strict=False)
+
+
+@contextmanager
+def _no_deprecation_warnings() -> Iterator[None]:
+    """Hide what the package's age makes torch and timm say on every call."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", message="torch.meshgrid", category=UserWarning)
+        warnings.filterwarnings("ignore", message="\n *You'd better set", category=UserWarning)
+        yield

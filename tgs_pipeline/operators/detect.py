@@ -1,0 +1,151 @@
+"""detect: frames and captions -> every candidate box above the floor, once for each distinct (frame, caption).
+
+Inputs: samples, chains, the frames themselves. Output: artifacts/candidates/candidates.parquet, in the order in which
+samples first use a (frame, caption). Thresholds and the choice of a box come in `ground`.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tgs_pipeline.artifacts import candidates
+from tgs_pipeline.artifacts.lookup import Lookup
+from tgs_pipeline.artifacts.table import write
+from tgs_pipeline.data.media import load_images, to_images
+from tgs_pipeline.operators.asked import ask, samples_with_chains
+from tgs_pipeline.params import Detect, Params
+from tgs_pipeline.rows import WHOLE, Execution, Recipe, compute
+from tgs_pipeline.weights import digest
+from tgs_pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tgs_pipeline.backends.detector.base import Detector
+
+VERSION = 1
+UNITS_AT_ONCE = 256
+UNIT = pa.schema(
+    [
+        pa.field("key", pa.string()),
+        pa.field("frame_hash", pa.string()),
+        pa.field("caption", pa.string()),
+        pa.field("path", pa.string()),  # relative to the dataset
+    ]
+)
+PAYLOAD = pa.schema(
+    [
+        candidates.SCHEMA.field(name).with_nullable(True).remove_metadata()
+        for name in ("boxes_xyxy", "scores", "query_index", "tokens", "token_scores")
+    ]
+)
+
+
+def run(params: Params, workspace: Workspace, execution: Execution) -> None:
+    """Compute the candidates that the row store lacks and write them all."""
+    settings = params.detect
+    recipe = recipe_of(settings)
+    rows = compute(
+        units(workspace, recipe=recipe, columns=settings.captions),
+        recipe=recipe,
+        payload=PAYLOAD,
+        load=lambda batch: load(batch, dataset=workspace.dataset),
+        make_operator=lambda: DetectOperator(make_detector(settings, device=execution.device), floor=settings.floor),
+        execution=execution,
+    )
+    if execution.shard == WHOLE:
+        write(
+            workspace.candidates,
+            candidates.SCHEMA,
+            view(units(workspace, recipe=recipe, columns=settings.captions), rows),
+        )
+
+
+def recipe_of(settings: Detect) -> Recipe:
+    """What decides a row besides frame and caption."""
+    deciding = settings.model_dump(exclude={"weights", "captions"})
+    return Recipe(stage="detect", version=VERSION, params=deciding, weights=digest(Path(settings.weights)))
+
+
+def units(workspace: Workspace, *, recipe: Recipe, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Stream tables of UNIT: each frame of each sample with each of its captions; repeats are not removed."""
+    pending: list[dict[str, str]] = []
+    for sample, chain in samples_with_chains(workspace):
+        captions = [asked.caption for column in columns if (asked := ask(sample, chain, column=column)).caption]
+        pending += [
+            {"key": recipe.key(frame_hash, caption), "frame_hash": frame_hash, "caption": caption, "path": path}
+            for frame_hash, path in zip(sample["frame_hashes"], sample["frame_paths"], strict=True)
+            for caption in captions
+        ]
+        if len(pending) >= UNITS_AT_ONCE:
+            yield pa.Table.from_pylist(pending, schema=UNIT)
+            pending = []
+    if pending:
+        yield pa.Table.from_pylist(pending, schema=UNIT)
+
+
+def load(batch: pa.Table, *, dataset: Path) -> pa.Table:
+    """Add the decoded frames (`image`, `reason`); a frame that several captions share is decoded once."""
+    paths = batch["path"].to_pylist()
+    distinct = list(dict.fromkeys(paths))
+    images, reasons = load_images([dataset / path for path in distinct])
+    places = pa.array([distinct.index(path) for path in paths], pa.int64())
+    return batch.append_column("image", images.take(places)).append_column("reason", reasons.take(places))
+
+
+class DetectOperator:
+    """Runs a detector on a batch of loaded units."""
+
+    def __init__(self, detector: "Detector", *, floor: float) -> None:
+        self.detector = detector
+        self.floor = floor
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """A row of PAYLOAD for each unit."""
+        found = self.detector.detect(to_images(table["image"]), table["caption"].to_pylist(), floor=self.floor)
+        payload = {
+            "boxes_xyxy": [one.boxes_xyxy.ravel() for one in found],
+            "scores": [one.scores for one in found],
+            "query_index": [one.query_index for one in found],
+            "tokens": [one.tokens for one in found],
+            "token_scores": [one.token_scores.ravel() for one in found],
+        }
+        outcome = {"key": table["key"], "status": ["ok"] * len(found), "reason": pa.nulls(len(found), pa.string())}
+        return pa.table(outcome | {field.name: pa.array(payload[field.name], field.type) for field in PAYLOAD})
+
+
+def make_detector(settings: Detect, *, device: str) -> "Detector":
+    """The detector that the params name."""
+    weights = Path(settings.weights)
+    size = {"shortest_edge_px": settings.shortest_edge_px, "longest_edge_px": settings.longest_edge_px}
+    match settings.backend:
+        case "transformers":
+            from tgs_pipeline.backends.detector.transformers import TransformersDetector
+
+            return TransformersDetector(weights, device=device, dtype=settings.dtype, **size)
+        case "groundingdino":
+            from tgs_pipeline.backends.detector.groundingdino import GroundingDinoDetector
+
+            return GroundingDinoDetector(weights, device=device, dtype=settings.dtype, **size)
+
+
+def view(tables: Iterator[pa.Table], rows: Lookup) -> Iterator[pa.Table]:
+    """The artifact: the row of each distinct unit, in the order of first use."""
+    seen: set[str] = set()
+    for batch in tables:
+        first = []
+        for offset, key in enumerate(batch["key"].to_pylist()):
+            if key not in seen:
+                seen.add(key)
+                first.append(offset)
+        if first:
+            used = batch.take(pa.array(first, pa.int64()))
+            found = rows.take(used["key"].to_pylist())
+            columns = {name: (used if name in UNIT.names else found)[name] for name in candidates.SCHEMA.names}
+            yield pa.table(columns | {name: _empty_for_null(columns[name]) for name in PAYLOAD.names})
+
+
+def _empty_for_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Failed rows have no payload: an empty list stands there."""
+    return pc.coalesce(column, pa.scalar([], column.type))

@@ -1,0 +1,130 @@
+"""ground: candidates -> the chosen box of each frame of each sample, or why there is none. No model, seconds.
+
+Inputs: samples, chains, candidates. Output: artifacts/boxes/boxes.parquet, in the order of samples.
+Thresholds applied here to the stored candidates give exactly what the detector gives at those thresholds.
+"""
+
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from tgs_pipeline.artifacts import boxes, candidates, table
+from tgs_pipeline.artifacts.lookup import Lookup
+from tgs_pipeline.operators.asked import Asked, ask, samples_with_chains
+from tgs_pipeline.params import Ground, Params
+from tgs_pipeline.rows import Execution
+from tgs_pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+SPECIAL_TOKENS = frozenset({"[CLS]", "[SEP]", "[PAD]", "."})
+
+
+def run(params: Params, workspace: Workspace, execution: Execution) -> None:
+    """Write the boxes."""
+    statuses: Counter[str] = Counter()
+    num_rows = table.write(workspace.boxes, boxes.SCHEMA, _tables(params.ground, workspace, statuses))
+    log.info("ground: %d frames: %s", num_rows, ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())))
+
+
+def _tables(settings: Ground, workspace: Workspace, statuses: Counter[str]) -> Iterator[pa.Table]:
+    store = _Candidates(workspace)
+    pending: list[dict] = []
+    for sample, chain in samples_with_chains(workspace):
+        pending += _rows(settings, sample, ask(sample, chain, column=settings.prompt), store)
+        if len(pending) >= table.ROW_GROUP_ROWS:
+            statuses.update(row["status"] for row in pending)
+            yield table.from_rows(pending, boxes.SCHEMA)
+            pending = []
+    statuses.update(row["status"] for row in pending)
+    if pending:
+        yield table.from_rows(pending, boxes.SCHEMA)
+
+
+def _rows(settings: Ground, sample: dict, asked: Asked, store: "_Candidates") -> Iterator[dict]:
+    """The boxes row of each frame of a sample."""
+    found: Sequence[dict | None] = [None] * len(sample["frame_indices"])
+    if asked.caption is not None:
+        found = store.take(sample["frame_hashes"], asked.caption)
+    for frame_index, candidate in zip(sample["frame_indices"], found, strict=True):
+        row = {
+            "uid": sample["uid"], "row": sample["row"], "frame_index": frame_index, "box_xyxy_px": None, "score": None,
+            "phrase": None, "query_index": None, "num_candidates": 0, "status": asked.status, "reason": asked.reason,
+        }  # fmt: skip
+        if candidate is not None:
+            row |= ground(settings, candidate, height=sample["height"], width=sample["width"])
+        yield row
+
+
+def ground(settings: Ground, candidate: dict, *, height: int, width: int) -> dict:
+    """The box fields of one frame from its row of candidates; frame size in pixels."""
+    if candidate["status"] != "ok":
+        return {"status": "failed", "reason": f"detect: {candidate['reason']}"}
+    scores = np.asarray(candidate["scores"], np.float32)
+    passing = above(scores, settings.box_threshold)
+    if not len(passing):
+        best = f"the best scores {scores.max():.3f}" if len(scores) else "none is stored"
+        return {"status": "no_box", "reason": f"no candidate above {settings.box_threshold}: {best}"}
+    chosen = passing[0] if settings.box_select == "first" else passing[scores[passing].argmax()]
+    token_scores = np.asarray(candidate["token_scores"], np.float32).reshape(len(scores), -1)
+    return {
+        "box_xyxy_px": to_pixels(candidate["boxes_xyxy"][4 * chosen : 4 * chosen + 4], height=height, width=width),
+        "score": scores[chosen],
+        "phrase": phrase(candidate["tokens"], token_scores[chosen], text_threshold=settings.text_threshold),
+        "query_index": candidate["query_index"][chosen],
+        "num_candidates": len(passing),
+    }
+
+
+def above(scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Indices (n,) of the scores (float32) strictly above the threshold, in query order, as upstream keeps them."""
+    return np.flatnonzero(scores > np.float32(threshold))
+
+
+def to_pixels(box_xyxy: Sequence[float], *, height: int, width: int) -> np.ndarray:
+    """A box relative to the frame -> float32 pixels, clipped to the frame."""
+    scale = np.array([width, height, width, height], np.float32)
+    return np.clip(np.asarray(box_xyxy, np.float32) * scale, 0, scale)
+
+
+def phrase(tokens: Sequence[str], token_scores: np.ndarray, *, text_threshold: float) -> str:
+    """The words of the caption whose tokens score above the threshold; empty where none does.
+
+    A label only, it decides nothing (trap T22). Word pieces are joined; special tokens and dots are left out.
+    """
+    kept = [
+        token
+        for token, score in zip(tokens, token_scores, strict=True)
+        if score > np.float32(text_threshold) and token not in SPECIAL_TOKENS
+    ]
+    return " ".join(kept).replace(" ##", "")
+
+
+class _Candidates:
+    """Rows of the candidates artifact by (frame hash, caption).
+
+    Their key names the detector's weights too, which this stage does not know; so an index (about 200 bytes for a
+    row) leads from what it knows to the key. Rows are read in the order of samples, the order of the file.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.path = workspace.candidates
+        self.keys: dict[tuple[str, str], str] = {}
+        for batch in table.read(self.path, candidates.SCHEMA, columns=["key", "frame_hash", "caption"]):
+            for key, frame_hash, caption in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                self.keys[sys.intern(frame_hash), sys.intern(caption)] = key
+        self.rows = Lookup([self.path], schema=candidates.SCHEMA)
+
+    def take(self, frame_hashes: Sequence[str], caption: str) -> list[dict]:
+        """The rows of some frames for one caption; ValueError where the detector never saw one of them."""
+        missing = [frame_hash for frame_hash in frame_hashes if (frame_hash, caption) not in self.keys]
+        if missing:
+            raise ValueError(
+                f"{self.path}: no candidates for {caption!r} in {len(missing)} frame(s), the first has hash "
+                f"{missing[0]}; run `dvc repro` to make candidates for these chains"
+            )
+        return self.rows.take([self.keys[frame_hash, caption] for frame_hash in frame_hashes]).to_pylist()

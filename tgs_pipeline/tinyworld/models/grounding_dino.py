@@ -1,0 +1,106 @@
+"""Tiny Grounding-DINO: sizes, vocabulary and initialisation. What `write` saves is UNTRAINED: its boxes mean nothing.
+
+Sizes follow the feasibility study (about 2.4 M parameters): Swin of width 32 and strides 8/16/32, model width 96,
+2 + 2 layers, 30 queries, a 2-layer BERT of width 64, for frames of 224 px.
+"""
+
+import math
+import re
+import string
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import BertConfig, BertTokenizer, GroundingDinoConfig, GroundingDinoForObjectDetection, SwinConfig
+from transformers.utils import logging as transformers_logging
+
+from tgs_pipeline.tinyworld.words import vocabulary
+
+# Ids of bert-base-uncased, which transformers' Grounding-DINO assumes.
+FIXED_IDS = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, ".": 1012, "?": 1029}
+FIRST_FREE_ID = 104
+
+FUSION_SCALE = 0.2  # upstream's 1e-4 needs long training
+# A logit is the product of two layer-normed vectors of 96 numbers: about normal(0, 9.8). This gain of one of them makes
+# it normal(0, 1), and opposite biases (along the ones, which normed vectors have no part in) shift it to a prior at
+# which few queries pass a threshold of 0.1.
+TEXT_GAIN = 0.1
+PRIOR_LOGIT = -3.8
+
+
+def write(folder: Path, *, seed: int) -> None:
+    """Save the untrained model and its tokenizer (fp16 safetensors, layout of the Hugging Face hub)."""
+    tokenizer = make_tokenizer(vocabulary())
+    model = make_model(vocab_size=len(tokenizer), seed=seed)
+    transformers_logging.disable_progress_bar()
+    model.half().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def make_tokenizer(words: Sequence[str]) -> BertTokenizer:
+    """Lower-case word pieces: what BERT's splitting leaves of `words`, and single characters for other ASCII text."""
+    letters = string.ascii_lowercase + string.digits
+    whole = sorted({part for word in words for part in re.findall(r"[a-z0-9]+", word.lower())})
+    pieces = [*whole, *letters, *(f"##{letter}" for letter in letters), *string.punctuation]
+    ids = dict(FIXED_IDS)
+    taken = set(ids.values())
+    free = (number for number in range(FIRST_FREE_ID, FIRST_FREE_ID + len(pieces) + len(taken)) if number not in taken)
+    for piece in dict.fromkeys(pieces):
+        if piece not in ids:
+            ids[piece] = next(free)
+    taken = set(ids.values())
+    ids |= {f"[unused{number}]": number for number in range(max(taken)) if number not in taken}
+    return BertTokenizer(vocab=dict(sorted(ids.items(), key=lambda item: item[1])), do_lower_case=True)
+
+
+def make_model(*, vocab_size: int, seed: int) -> GroundingDinoForObjectDetection:
+    """The untrained model in float32, initialised by fan-in (std .02 is too small at this width)."""
+    config = GroundingDinoConfig(
+        backbone_config=SwinConfig(  # type: ignore[call-arg]
+            image_size=224,
+            embed_dim=32,
+            depths=[1, 1, 2, 1],
+            num_heads=[1, 2, 4, 8],
+            window_size=7,
+            out_indices=[2, 3, 4],
+        ),
+        text_config=BertConfig(
+            vocab_size=vocab_size, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128
+        ),
+        d_model=96,
+        num_queries=30,
+        num_feature_levels=3,
+        encoder_layers=2,
+        encoder_ffn_dim=256,
+        encoder_attention_heads=4,
+        encoder_n_points=2,
+        decoder_layers=2,
+        decoder_ffn_dim=256,
+        decoder_attention_heads=4,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="You'd better set embed_dim")  # about speed of a CUDA kernel
+        torch.manual_seed(seed)
+        model = GroundingDinoForObjectDetection(config)
+        initialise(model)
+    return model
+
+
+@torch.no_grad()
+def initialise(model: GroundingDinoForObjectDetection) -> None:
+    """Fan-in weights where the library draws them with a fixed std; zeroed weights (box deltas, offsets) stay zero."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d) and module.weight.any():
+            nn.init.normal_(module.weight, std=1 / math.sqrt(module.weight[0].numel()))
+    nn.init.normal_(model.model.query_position_embeddings.weight)
+    for layer in model.model.encoder.layers:
+        layer.fusion_layer.vision_param.fill_(FUSION_SCALE)
+        layer.fusion_layer.text_param.fill_(FUSION_SCALE)
+    text_norm = model.model.encoder.layers[-1].text_enhancer_layer.layer_norm_after
+    query_norm = model.model.decoder.layer_norm
+    bias = math.sqrt(-PRIOR_LOGIT / len(query_norm.bias))
+    text_norm.weight.fill_(TEXT_GAIN)
+    text_norm.bias.fill_(-bias)
+    query_norm.bias.fill_(bias)

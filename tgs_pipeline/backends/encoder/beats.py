@@ -1,7 +1,7 @@
 """The audio encoder: BEATs from the published checkpoint or from our safetensors file.
 
     published   .pt            {"cfg": sizes and switches, "model": tensors, "label_dict": class number -> AudioSet id}
-    ours        .safetensors   the same tensors; metadata "cfg" (JSON object) and "labels" (JSON list)
+    ours        .safetensors   the same tensors; metadata "beats": JSON {"cfg": the same, "labels": in order of number}
 
 Only fine-tuned models are accepted: a model that is only pre-trained has no classifier, hence no sound tags.
 """
@@ -78,7 +78,8 @@ def write(path: Path, model: BEATs, *, config: BeatsConfig, labels: list[str]) -
     cfg = {**asdict(config), **SWITCHES, "finetuned_model": True}
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, path, metadata={"cfg": json.dumps(cfg, sort_keys=True), "labels": json.dumps(labels)})
+    # One entry of metadata: safetensors writes several in random order, and equal models must have equal bytes.
+    save_file(state, path, metadata={"beats": json.dumps({"cfg": cfg, "labels": labels})})
 
 
 def _parts(path: Path) -> tuple[dict[str, Tensor], dict, dict[int, str]]:
@@ -96,9 +97,10 @@ def _parts(path: Path) -> tuple[dict[str, Tensor], dict, dict[int, str]]:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
     try:
-        return state, json.loads(metadata["cfg"]), dict(enumerate(json.loads(metadata["labels"])))
+        beats = json.loads(metadata["beats"])
+        return state, beats["cfg"], dict(enumerate(beats["labels"]))
     except (KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not a BEATs file of ours: expected JSON in its metadata ({error!r})") from None
+        raise ValueError(f"{path}: not a BEATs file of ours: its metadata lacks cfg and labels ({error!r})") from None
 
 
 def _config(cfg: dict, *, path: Path) -> BeatsConfig:

@@ -75,11 +75,12 @@ def _load(config: "CLIPVisionConfig", *, folder: Path, dtype: "torch.dtype") -> 
     from transformers import CLIPVisionModel
 
     try:
-        model, info = CLIPVisionModel.from_pretrained(  # type: ignore[misc]  # a pair, with output_loading_info
+        loaded: tuple = CLIPVisionModel.from_pretrained(  # type: ignore[assignment]
             None, config=config, state_dict=_vision_state(folder), dtype=dtype, output_loading_info=True
         )
     except RuntimeError as error:  # transformers logs which tensors do not fit
         raise ValueError(f"{folder}: its tensors do not have the shapes of its config.json ({error})") from None
+    model, info = loaded  # a pair because of output_loading_info
     if info["missing_keys"]:
         raise ValueError(f"{folder}: lacks {min(info['missing_keys'])!r} of the CLIP that its config.json describes")
     if info["unexpected_keys"]:

@@ -1,0 +1,207 @@
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+from dataset_example import NULL_VID, VID, write_dataset
+from project import ROOT
+
+from tgs_pipeline import params as params_file
+from tgs_pipeline.artifacts.features_reader import FeatureReader
+from tgs_pipeline.backends.encoder.beats import BeatsEncoder
+from tgs_pipeline.backends.encoder.clip import ClipEncoder, resize
+from tgs_pipeline.data import fbank, media
+from tgs_pipeline.operators import features, manifest
+from tgs_pipeline.rows import WHOLE, Execution, Shard, StageError
+from tgs_pipeline.tinyworld.models import beats, clip
+from tgs_pipeline.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    clip.write(folder / "clip", seed=1)
+    beats.write(folder / "beats.safetensors", seed=1)
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    write_dataset(tmp_path / "dataset")
+    return Workspace(artifacts=tmp_path / "artifacts", dataset=tmp_path / "dataset", cache=tmp_path / "cache")
+
+
+def execution(workspace, *, max_failure_rate=0.0, batch_size=4, shard=WHOLE):
+    return Execution(
+        cache=workspace.cache,
+        batch_size=batch_size,
+        num_loaders=2,
+        flush_rows=64,
+        flush_sec=20,
+        max_failure_rate=max_failure_rate,
+        device="cpu",
+        shard=shard,
+    )
+
+
+def make_params(weights, **changes):
+    loaded = params_file.load(ROOT / "profiles" / "tiny.yaml").model_dump()
+    loaded["dataset"] |= {"tinyworld": None, "splits": ["test_s", "test_n"]}
+    loaded["features"] |= {
+        "visual": {"weights": str(weights / "clip"), "layer": -2},
+        "audio": {"weights": str(weights / "beats.safetensors")},
+    }
+    for section, values in changes.items():
+        loaded[section] |= values
+    return params_file.Params.model_validate(loaded)
+
+
+def run(weights, workspace, *, max_failure_rate=0.0, batch_size=4, shard=WHOLE, **changes):
+    settings = make_params(weights, **changes)
+    manifest.run(settings, workspace, execution(workspace))
+    features.run(
+        settings, workspace, execution(workspace, max_failure_rate=max_failure_rate, batch_size=batch_size, shard=shard)
+    )
+
+
+def content(workspace):
+    return {path.name: path.read_bytes() for path in sorted(workspace.features.iterdir())}
+
+
+def segments_of(workspace):
+    return sorted((workspace.cache / "features").glob("seg-*"))
+
+
+def test_features_are_what_the_encoders_give(weights, workspace):
+    run(weights, workspace)
+    found = FeatureReader(workspace.features).get(VID)
+    images = [media.read_image(workspace.dataset / f"media/{VID}/frames/{index}.jpg") for index in range(10)]
+    frames = np.stack([resize(image, side_px=112) for image in images])
+    visual = ClipEncoder(weights / "clip", layer=-2, device="cpu", dtype="float32").encode(frames)
+    assert np.array_equal(found.visual, visual.astype(np.float16)) and found.visual.shape == (10, 49, 128)
+    sound = media.read_audio(workspace.dataset / f"media/{VID}/audio.wav", sample_rate_hz=16000)
+    encoder = BeatsEncoder(weights / "beats.safetensors", device="cpu", dtype="float32")
+    audio = encoder.encode(fbank.segment_log_mels(sound))
+    assert np.array_equal(found.audio, audio.astype(np.float16)) and found.audio.shape == (10, 48, 128)
+
+    tags = pq.read_table(workspace.audio_tags).to_pylist()
+    assert [tag["vid"] for tag in tags] == [VID] * 5 + [NULL_VID] * 5
+    scores = encoder.classify(fbank.log_mel(sound))
+    best = np.argsort(-scores)[:5]
+    assert [tag["label"] for tag in tags[:5]] == [encoder.labels[index] for index in best]
+    assert [tag["score"] for tag in tags[:5]] == scores[best].tolist()
+
+
+def test_the_same_inputs_give_the_same_bytes_and_edits_recompute_little(weights, workspace):
+    run(weights, workspace)
+    first = content(workspace)
+    assert list(first) == ["audio_tags.parquet", "features-00000.arrow"]
+    assert len(segments_of(workspace)) == 1
+    run(weights, workspace)
+    assert content(workspace) == first
+    for path in segments_of(workspace):
+        path.unlink()
+    run(weights, workspace, batch_size=1)
+    assert content(workspace) == first
+    run(weights, workspace, features={"num_tags": 2})
+    assert pq.read_table(workspace.audio_tags).num_rows == 4
+    assert len(segments_of(workspace)) == 1, "the number of tags must not recompute features"
+
+
+def test_the_order_is_that_of_the_samples_and_old_shards_go(weights, workspace, monkeypatch):
+    monkeypatch.setattr(features, "VIDEOS_PER_SHARD", 1)
+    run(weights, workspace)
+    assert list(content(workspace)) == ["audio_tags.parquet", "features-00000.arrow", "features-00001.arrow"]
+    run(weights, workspace, dataset={"splits": ["test_n"]})
+    assert list(content(workspace)) == ["audio_tags.parquet", "features-00000.arrow"]
+    reader = FeatureReader(workspace.features)
+    assert len(reader) == 1 and NULL_VID in reader
+    assert not list(workspace.artifacts.glob(".*"))
+
+
+def test_the_key_changes_with_the_media_and_the_settings(weights, workspace):
+    run(weights, workspace)
+    before = FeatureReader(workspace.features)
+    (workspace.dataset / f"media/{VID}/frames/3.jpg").write_bytes(
+        (workspace.dataset / f"media/{VID}/frames/4.jpg").read_bytes()
+    )
+    run(weights, workspace)
+    after = FeatureReader(workspace.features)
+    assert before.get(VID).key != after.get(VID).key and before.get(NULL_VID).key == after.get(NULL_VID).key
+    settings = make_params(weights).features
+    keys = {features.make_recipe(settings).key("x")}
+    keys.add(features.make_recipe(settings.model_copy(update={"dtype": "bfloat16"})).key("x"))
+    keys.add(features.make_recipe(settings.model_copy(update={"audio": settings.visual})).key("x"))
+    assert len(keys) == 3
+
+
+def test_missing_frames_give_fewer_features(weights, workspace):
+    (workspace.dataset / f"media/{VID}/frames/2.jpg").unlink()
+    run(weights, workspace, dataset={"missing_frames": "skip"})
+    assert FeatureReader(workspace.features).get(VID).visual.shape == (9, 49, 128)
+
+
+def break_image(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("frames/5.jpg", break_image, r"frames/5\.jpg: the image is truncated or corrupt"),
+        ("audio.wav", lambda path: path.write_bytes(b""), r"audio\.wav: .*sound file"),
+        ("audio.wav", lambda path: path.write_bytes(b"RIFF" + bytes(90)), r"audio\.wav: not a readable sound file"),
+        (
+            "audio.wav",
+            lambda path: soundfile.write(path, np.zeros(48_000), 16_000),
+            r"audio\.wav: 3\.00 s of sound, expected 10 s",
+        ),
+        (
+            "audio.wav",
+            lambda path: soundfile.write(path, np.zeros(0), 16_000),
+            r"audio\.wav: the sound file is empty \(0 samples\)",
+        ),
+    ],
+)
+def test_a_broken_file_fails_its_video_only(weights, workspace, name, damage, message):
+    damage(workspace.dataset / "media" / VID / name)
+    with pytest.raises(StageError, match=rf"(?s)1 of 2 units failed.*video {VID}: .*{message}"):
+        run(weights, workspace)
+    assert not workspace.features.exists()
+    run(weights, workspace, max_failure_rate=0.5)
+    reader = FeatureReader(workspace.features)
+    failed = reader.get(VID)
+    assert failed.status == "failed" and failed.visual is None and VID in failed.reason
+    assert reader.get(NULL_VID).status == "ok"
+    assert {tag["vid"] for tag in pq.read_table(workspace.audio_tags).to_pylist()} == {NULL_VID}
+
+
+def test_a_video_without_sound_says_so(tmp_path):
+    unit = features.Video(key="k", vid="v", frame_paths=["0.png"], audio_path=None)
+    media_path = tmp_path / "0.png"
+    media.Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(media_path)
+    loaded = features.load(next(features._units(iter([unit]))), dataset=tmp_path, side_px=8)
+    assert loaded["reason"].to_pylist() == [
+        "video v: it has no sound track, but the features of sound need one; add its audio file"
+    ]
+
+
+def test_values_beyond_float16_fail_the_video(weights, workspace, monkeypatch):
+    monkeypatch.setattr(ClipEncoder, "encode", lambda self, frames: np.full((10, 49, 128), 1e6, np.float32))
+    with pytest.raises(StageError, match=rf"video {VID}: the encoders gave values that float16 cannot hold"):
+        run(weights, workspace)
+
+
+def test_a_shard_computes_its_part_and_publishes_nothing(weights, workspace):
+    run(weights, workspace, shard=Shard(0, 2))
+    run(weights, workspace, shard=Shard(1, 2))
+    assert not workspace.features.exists()
+    computed = sum(pq.read_table(path).num_rows for path in segments_of(workspace))
+    assert computed == 2
+    run(weights, workspace)
+    assert len(FeatureReader(workspace.features)) == 2
+    assert sum(pq.read_table(path).num_rows for path in segments_of(workspace)) == computed
+
+
+def test_equal_scores_are_ordered_by_label():
+    tags = features.top_tags("v", ["b", "a", "c"], [0.5, 0.5, 0.9], num_tags=2)
+    assert tags == [{"vid": "v", "label": "c", "score": 0.9}, {"vid": "v", "label": "a", "score": 0.5}]

@@ -67,6 +67,11 @@ def content(workspace):
     return {path.name: path.read_bytes() for path in sorted(workspace.features.iterdir())}
 
 
+def keys_of(workspace):
+    reader = FeatureReader(workspace.features)
+    return {vid: reader.get(vid).key for vid in (VID, NULL_VID)}
+
+
 def segments_of(workspace):
     return sorted((workspace.cache / "features").glob("seg-*"))
 
@@ -120,13 +125,13 @@ def test_the_order_is_that_of_the_samples_and_old_shards_go(weights, workspace, 
 
 def test_the_key_changes_with_the_media_and_the_settings(weights, workspace):
     run(weights, workspace)
-    before = FeatureReader(workspace.features)
+    before = keys_of(workspace)
     (workspace.dataset / f"media/{VID}/frames/3.jpg").write_bytes(
         (workspace.dataset / f"media/{VID}/frames/4.jpg").read_bytes()
     )
     run(weights, workspace)
-    after = FeatureReader(workspace.features)
-    assert before.get(VID).key != after.get(VID).key and before.get(NULL_VID).key == after.get(NULL_VID).key
+    after = keys_of(workspace)
+    assert before[VID] != after[VID] and before[NULL_VID] == after[NULL_VID]
     settings = make_params(weights).features
     keys = {features.make_recipe(settings).key("x")}
     keys.add(features.make_recipe(settings.model_copy(update={"dtype": "bfloat16"})).key("x"))

@@ -1,5 +1,7 @@
 """Random access to the features artifact by video: only the names are held in memory, arrays are memory-mapped."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -67,23 +69,30 @@ class FeatureReader:
         )
 
 
-def _open(path: Path) -> pa.RecordBatchFileReader:
-    """A memory-mapped shard of the artifact's schema; ValueError where it is something else."""
-    try:
-        file = pa.ipc.open_file(pa.memory_map(str(path)))
-    except pa.ArrowInvalid as error:
-        raise ValueError(
-            f"{path} is not a whole Arrow file ({error}): remove it and run `dvc repro features`"
-        ) from None
-    if not file.schema.equals(SCHEMA):
-        raise ValueError(
-            f"{path} has other columns than this version writes: expected {SCHEMA.names}, found {file.schema.names}; "
-            "run `dvc repro features` to make it again"
-        )
-    return file
+@contextmanager
+def _open(path: Path) -> Iterator[pa.RecordBatchFileReader]:
+    """A memory-mapped shard of the artifact's schema; ValueError where it is something else.
+
+    What was read stays mapped for as long as somebody holds it, also after the file is closed.
+    """
+    with pa.memory_map(str(path)) as source:
+        try:
+            file = pa.ipc.open_file(source)
+        except pa.ArrowInvalid as error:
+            raise ValueError(
+                f"{path} is not a whole Arrow file ({error}): remove it and run `dvc repro features`"
+            ) from None
+        if not file.schema.equals(SCHEMA):
+            raise ValueError(
+                f"{path} has other columns than this version writes: expected {SCHEMA.names}, "
+                f"found {file.schema.names}; run `dvc repro features` to make it again"
+            )
+        yield file
 
 
 def _array(data: pa.LargeBinaryScalar, shape: pa.ListScalar) -> np.ndarray | None:
     if not data.is_valid:
         return None
-    return np.frombuffer(data.as_buffer(), np.float16).reshape(shape.as_py())
+    array = np.frombuffer(data.as_buffer(), np.float16).reshape(shape.as_py())
+    array.flags.writeable = False  # writing to the mapped file would end the process
+    return array

@@ -1,0 +1,78 @@
+"""report: writes one offline page of every sample and score.
+
+Inputs: samples, chains, boxes, masks, scores, metrics.json and the media of the dataset.
+Output: the folder artifacts/report, written beside it and renamed when it is whole.
+"""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+from tqdm import tqdm
+
+from tgs_pipeline.params import Params, Report
+from tgs_pipeline.report import entries, page
+from tgs_pipeline.report.records import read_records
+from tgs_pipeline.report.selection import select
+from tgs_pipeline.report.shards import ShardWriter
+from tgs_pipeline.report.summary import Summary
+from tgs_pipeline.rows import Execution
+from tgs_pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+def run(params: Params, workspace: Workspace, execution: Execution) -> None:
+    """Write the page; one share of several has nothing to compute. ValueError where artifacts do not fit together."""
+    if execution.shard.count > 1:
+        return
+    part = workspace.report.with_name(f".{workspace.report.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        _write(part, params.report, workspace)
+        shutil.rmtree(workspace.report, ignore_errors=True)
+        part.replace(workspace.report)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    log.info("report: open %s in a browser", (workspace.report / "index.html").absolute().as_uri())
+
+
+def _write(folder: Path, report: Report, workspace: Workspace) -> None:
+    """Fill `folder` with index.html and its shards, in one pass over the artifacts."""
+    metrics = _read_metrics(workspace.metrics)
+    selection = select(workspace.samples, max_samples=report.max_samples)
+    summary, index = Summary(), page.Index()
+    videos: dict[str, int] = {}
+    with (
+        ShardWriter(folder, "samples", size=page.SAMPLES_PER_SHARD) as answers,
+        ShardWriter(folder, "media", size=page.VIDEOS_PER_SHARD) as media,
+    ):
+        for record in tqdm(read_records(workspace), desc="report", total=selection.num_total, disable=None):
+            sample = record.sample
+            summary.add(record)
+            if sample["row"] not in selection.rows:
+                continue
+            index.add(record)
+            answers.add(entries.answer(record, dataset=workspace.dataset, width_px=report.frame_width_px))
+            if selection.media_rows[sample["vid"]] == sample["row"]:
+                videos[sample["vid"]] = media.num_entries
+                media.add(entries.video(sample, dataset=workspace.dataset, width_px=report.frame_width_px))
+    html = page.render(
+        title=report.title, metrics=metrics, summary=summary, index=index, selection=selection, videos=videos
+    )
+    (folder / "index.html").write_text(html, encoding="utf-8")
+
+
+def _read_metrics(path: Path) -> dict:
+    """metrics.json; ValueError where it is missing or not what the stage score writes."""
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing: run `dvc repro` to make score") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: not valid JSON ({error}); run `dvc repro` to make score again") from None
+    if not isinstance(metrics, dict) or not {"protocol", "splits"} <= metrics.keys():
+        raise ValueError(f"{path}: lacks `protocol` or `splits`; run `dvc repro` to make score again")
+    return metrics

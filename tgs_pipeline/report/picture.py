@@ -1,0 +1,142 @@
+"""Pictures for a README or a terminal run: frames with mask and box, and text under them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from tgs_pipeline.data.media import read_image
+from tgs_pipeline.metrics import rle
+from tgs_pipeline.report.records import Record, read_records
+from tgs_pipeline.report.thumbnails import size_of
+from tgs_pipeline.workspace import Workspace
+
+MASK_RGB = (255, 149, 0)
+FILL = 0.45  # opacity of a mask inside its contour
+BOX_RGB = (255, 255, 255)
+INK_RGB, PAPER_RGB = (32, 36, 42), (255, 255, 255)
+GAP_PX = 6
+FONT_PX = 16
+LINE_PX = 22
+
+
+def overlay(frame: np.ndarray, mask: np.ndarray, box: Sequence[float] | None) -> np.ndarray:
+    """Draw a mask (translucent, with an opaque contour) and a box over a frame.
+
+    frame: RGB uint8 (H, W, 3); mask: bool (H, W); box: x0 y0 x1 y1 in px. Returns a new RGB uint8 (H, W, 3).
+    Raises ValueError where the mask has another size than the frame.
+    """
+    if mask.shape != frame.shape[:2]:
+        raise ValueError(f"the mask is (height, width) {mask.shape}, but the frame is {frame.shape[:2]}")
+    mask = mask.astype(bool)
+    opacity = np.where(_interior(mask), FILL, 1.0) * mask
+    blended = frame * (1 - opacity[..., None]) + np.array(MASK_RGB) * opacity[..., None]
+    image = Image.fromarray(np.round(blended).astype(np.uint8))
+    if box is not None:
+        draw = ImageDraw.Draw(image)
+        x0, y0, x1, y1 = box
+        draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=(0, 0, 0), width=3)
+        draw.rectangle((x0, y0, x1, y1), outline=BOX_RGB, width=1)
+    return np.asarray(image)
+
+
+def strip(
+    frames: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray],
+    boxes: Sequence[Sequence[float] | None],
+    *,
+    captions: Sequence[str],
+    frame_width_px: int = 224,
+) -> Image.Image:
+    """Frames side by side with their masks and boxes, and paragraphs of text under them.
+
+    frames, masks, boxes: one for each frame, as in `overlay`; captions: paragraphs, wrapped to the width of the strip.
+    """
+    tiles = []
+    for frame, mask, box in zip(frames, masks, boxes, strict=True):
+        height, width = size_of(*frame.shape[:2], width_px=frame_width_px)
+        tiles.append(Image.fromarray(overlay(frame, mask, box)).resize((width, height), Image.Resampling.LANCZOS))
+    if not tiles:
+        raise ValueError("a strip needs at least one frame")
+    strip_width = sum(tile.width for tile in tiles) + GAP_PX * (len(tiles) - 1)
+    strip_height = max(tile.height for tile in tiles)
+    font = ImageFont.load_default(FONT_PX)
+    lines = [line for caption in captions for line in _wrap(caption, font, strip_width)]
+    image = Image.new("RGB", (strip_width, strip_height + LINE_PX * len(lines) + GAP_PX), PAPER_RGB)
+    left = 0
+    for tile in tiles:
+        image.paste(tile, (left, 0))
+        left += tile.width + GAP_PX
+    draw = ImageDraw.Draw(image)
+    for number, line in enumerate(lines):
+        draw.text((0, strip_height + GAP_PX + LINE_PX * number), line, fill=INK_RGB, font=font)
+    return image
+
+
+def picture(workspace: Workspace, path: Path, *, rows: Sequence[int], num_frames: int = 5) -> None:
+    """Write a PNG of some samples under each other: frames, reference and chain.
+
+    rows: values of the column `row` in samples, top to bottom; num_frames: frames of each, evenly spread.
+    Raises ValueError where a row is not among the samples, or a frame cannot be read.
+    """
+    found = {record.sample["row"]: record for record in read_records(workspace) if record.sample["row"] in rows}
+    absent = [row for row in rows if row not in found]
+    if absent:
+        raise ValueError(f"{workspace.samples}: holds no rows {absent}; choose from its column `row`")
+    strips = [_strip_of(found[row], workspace.dataset, num_frames) for row in rows]
+    margin = 4 * GAP_PX
+    size = (
+        max(part.width for part in strips) + 2 * margin,
+        sum(part.height for part in strips) + margin * (len(strips) + 1),
+    )
+    whole = Image.new("RGB", size, PAPER_RGB)
+    top = margin
+    for part in strips:
+        whole.paste(part, (margin, top))
+        top += part.height + margin
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole.save(path, format="PNG", optimize=True)
+
+
+def _strip_of(record: Record, dataset: Path, num_frames: int) -> Image.Image:
+    """The strip of one sample."""
+    sample, chain = record.sample, record.chain
+    count = len(sample["frame_indices"])
+    if not count:
+        raise ValueError(f"{sample['uid']} (row {sample['row']}): has no frames: {sample['reason']}")
+    chosen = np.unique(np.linspace(0, count - 1, num_frames).round().astype(int))
+    indices = [sample["frame_indices"][place] for place in chosen]
+    size = (sample["height"], sample["width"])
+    masks = [record.masks.get(index) for index in indices]
+    boxes = [record.boxes.get(index) for index in indices]
+    answer = f"s_object: {chain['s_object']}" if chain["status"] == "ok" else f"think {chain['status']}"
+    return strip(
+        [read_image(dataset / sample["frame_paths"][place]) for place in chosen],
+        [
+            np.zeros(size, bool)
+            if row is None or row["status"] == "failed"
+            else rle.decode(row["rle"], height=row["height"], width=row["width"])
+            for row in masks
+        ],
+        [None if row is None else row["box_xyxy_px"] for row in boxes],
+        captions=[f"“{sample['reference']}”", " ".join((chain["think"] or "").split()), answer],
+    )
+
+
+def _interior(mask: np.ndarray) -> np.ndarray:
+    """Pixels of a bool (H, W) mask whose four neighbours are in it too; those at the border are contour."""
+    padded = np.pad(mask, 1)
+    return mask & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_px: int) -> list[str]:
+    """Lines of words that fit into `width_px`; a longer word has a line of its own."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(longer) <= width_px:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

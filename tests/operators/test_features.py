@@ -1,3 +1,7 @@
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -123,14 +127,14 @@ def test_the_order_is_that_of_the_samples_and_old_shards_go(weights, workspace, 
     assert not list(workspace.artifacts.glob(".*"))
 
 
-def test_the_key_changes_with_the_media_and_the_settings(weights, workspace):
+def test_the_key_changes_with_the_media_and_the_settings(weights, workspace, tmp_path):
     run(weights, workspace)
     before = keys_of(workspace)
-    (workspace.dataset / f"media/{VID}/frames/3.jpg").write_bytes(
-        (workspace.dataset / f"media/{VID}/frames/4.jpg").read_bytes()
-    )
-    run(weights, workspace)
-    after = keys_of(workspace)
+    edited = replace(workspace, dataset=Path(shutil.copytree(workspace.dataset, tmp_path / "edited")))
+    frames = edited.dataset / "media" / VID / "frames"
+    shutil.copy(frames / "4.jpg", frames / "3.jpg")
+    run(weights, edited)
+    after = keys_of(edited)
     assert before[VID] != after[VID] and before[NULL_VID] == after[NULL_VID]
     settings = make_params(weights).features
     keys = {features.make_recipe(settings).key("x")}

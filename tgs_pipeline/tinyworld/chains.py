@@ -9,9 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tgs_pipeline.tinyworld.predicates import Atom, Verdict, judge
+from tgs_pipeline.tinyworld.categories import name_with_color
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene, SceneObject, Voice
+from tgs_pipeline.tinyworld.solver import Atom, judge
+from tgs_pipeline.tinyworld.verdict import Verdict
 
 NULL = "null"
 _ASKS = ("The reference asks for {asks}.", "The expression means {asks}.", "We look for {asks}.")
@@ -25,6 +27,7 @@ _CONCLUDES_NULL = ("So nothing fits.", "The reference means no object here.", "N
 _PLACES = (" on the left", " in the middle", " on the right")
 _FACTS = (
     "{color} {category}",
+    "{category} in {color}",
     " at {start}",
     " at {start} to {end}",
     " moving {motion}",
@@ -85,7 +88,7 @@ def write_thoughts(rng: np.random.Generator, scene: Scene, reference: Reference)
     """Write the body of `<think>`: the demand, the scene, the soundtrack, the check of every object, the conclusion."""
     seen = ", ".join(describe_object(item) for item in scene.objects)
     heard = [_describe_voice(item.category, item.voice) for item in scene.sounding() if item.voice is not None]
-    heard += [_describe_voice(category, voice) + _FACTS[10] for category, voice in scene.unseen_voices]
+    heard += [_describe_voice(category, voice) + " not seen" for category, voice in scene.unseen_voices]
     checks = "; ".join(_check(scene, item, reference.atoms) for item in scene.objects)
     sentences = [
         str(rng.choice(_ASKS)).format(asks=reference.asks),
@@ -119,7 +122,7 @@ def describe_object(item: SceneObject) -> str:
 
 
 def _name(item: SceneObject) -> str:
-    return f"{item.color} {item.category}"
+    return name_with_color(item.category, item.color)
 
 
 def _column(x: float) -> int:
@@ -143,10 +146,11 @@ def _check(scene: Scene, item: SceneObject, atoms: Sequence[Atom]) -> str:
     """Copy the value of each demand beside the candidate, up to the first that fails."""
     facts: list[str] = []
     for atom in atoms:
+        verdict = judge(scene, item, [atom])
         fact = _fact(scene, item, atom)
-        if fact not in facts:
+        if fact not in facts and verdict is not Verdict.UNSURE:
             facts.append(fact)
-        if judge(scene, item, [atom]) is not Verdict.YES:
+        if verdict is Verdict.NO:
             return f"{_name(item)}: {', '.join(facts)}, out"
     return f"{_name(item)}: {', '.join(facts)}, keep"
 
@@ -156,7 +160,7 @@ def _fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
     match atom.name:
         case "category" | "family" | "function":
             return f"a {item.category}"
-        case "color":
+        case "color" | "colored":
             return item.color
         case "sounding" | "silent":
             return "sounds" if voice else "silent"
@@ -181,5 +185,7 @@ def _fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
         case "playing":
             played = [other.category for other in scene.objects if other.player == item.index]
             return f"plays the {played[0]}" if played else "plays nothing"
+        case "sounding_leftmost" | "sounding_rightmost":
+            return _position(item).strip() if voice else "silent"
         case _:  # left_of, right_of, leftmost, rightmost, between, beside_source
             return _position(item).strip()

@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from tgs_pipeline.tinyworld.categories import SOUNDING
 from tgs_pipeline.tinyworld.reasoning import rewrite_reference
 from tgs_pipeline.tinyworld.references import Reference, choose_null_references, choose_references
 from tgs_pipeline.tinyworld.render import render_scene
@@ -27,17 +28,31 @@ from tgs_pipeline.tinyworld.sound import render_sound
 Split = Literal["train", "val", "test_s", "test_u", "test_n", "open"]
 WRITTEN_SPLITS: tuple[Split, ...] = ("train", "val", "test_s", "test_u", "test_n")
 _SPLIT_CODES = {"train": 0, "val": 1, "test_s": 2, "test_u": 3, "test_n": 4, "open": 5}
-_STREAM_SCENE, _STREAM_PIXELS, _STREAM_SOUND, _STREAM_REFERENCES, _STREAM_NULL, _STREAM_CHAINS = range(6)
+_STREAM_SCENE, _STREAM_PIXELS, _STREAM_SOUND, _STREAM_REFERENCES = range(4)
+_STREAM_NULL, _STREAM_NULL_SOUND, _STREAM_CHAINS = range(4, 7)
 
 
 @dataclass(frozen=True)
-class NullVariant:
-    """A clip to which no object answers: prefix `null_m` or `null_c`, scene as heard, waveform and references."""
+class NullPlan:
+    """The null variant of a clip: prefix of its vid, the scene as it is heard, and references without referent."""
 
     prefix: Literal["null_m", "null_c"]
     scene: Scene
-    waveform: np.ndarray
     references: tuple[Reference, ...]
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """All of a clip but pixels and sound.
+
+    reasoning: for each reference its R2-style rewriting, None where there is none; made in test_s and test_u only.
+    """
+
+    vid: str
+    scene: Scene
+    references: tuple[Reference, ...]
+    reasoning: tuple[Reference | None, ...]
+    null: NullPlan | None
 
 
 @dataclass(frozen=True)
@@ -45,18 +60,15 @@ class Clip:
     """A rendered clip.
 
     frames: uint8 RGB (10, side, side, 3). masks: bool (num_objects, 10, side, side), disjoint in each frame, of the
-    visible part of each object. waveform: float32 mono (10 * sample_rate_hz,) in [-1, 1]. reasoning: for each
-    reference its R2-style rewriting, None where there is none (only in test_s and test_u are they made).
+    visible part of each object. waveform: float32 mono (10 * sample_rate_hz,) in [-1, 1]. null_waveform: that of the
+    null variant, None without one.
     """
 
-    vid: str
-    scene: Scene
+    plan: ClipPlan
     frames: np.ndarray
     masks: np.ndarray
     waveform: np.ndarray
-    references: tuple[Reference, ...]
-    reasoning: tuple[Reference | None, ...]
-    null: NullVariant | None
+    null_waveform: np.ndarray | None
 
 
 def generate_clip(
@@ -70,33 +82,47 @@ def generate_clip(
 ) -> Clip:
     """Generate clip `index` of a split. The same arguments give the same clip; other counts do not change it.
 
-    Raises ValueError for an unknown split, a negative seed or index, or sizes too small to draw in.
+    Raises ValueError for an unknown split, a negative seed, index or count, or sizes below 32 px and 16000 Hz.
     """
-    _check_arguments(seed, split, index, references_per_clip, frame_size_px, sample_rate_hz)
+    if frame_size_px < 32 or sample_rate_hz < 16000:
+        raise ValueError(
+            f"frames need >= 32 px and sound >= 16000 Hz: got frame_size_px={frame_size_px}, "
+            f"sample_rate_hz={sample_rate_hz}"
+        )
+    plan = plan_clip(seed, split, index, references_per_clip=references_per_clip)
+    pixels = _generator(seed, split, index, _STREAM_PIXELS)
+    frames, masks = render_scene(plan.scene, frame_size_px=frame_size_px, rng=pixels)
+    sounds = _generator(seed, split, index, _STREAM_SOUND)
+    waveform = render_sound(plan.scene, sample_rate_hz=sample_rate_hz, rng=sounds)
+    null_waveform = None
+    if plan.null is not None and plan.null.prefix == "null_m":
+        null_waveform = waveform
+    elif plan.null is not None:
+        sounds = _generator(seed, split, index, _STREAM_NULL_SOUND)
+        null_waveform = render_sound(plan.null.scene, sample_rate_hz=sample_rate_hz, rng=sounds)
+    return Clip(plan, frames, masks, waveform, null_waveform)
+
+
+def plan_clip(seed: int, split: Split, index: int, *, references_per_clip: int = 4) -> ClipPlan:
+    """Sample the scene of a clip and its references, as `generate_clip` does, without rendering.
+
+    Raises ValueError for an unknown split, or a negative seed, index or count.
+    """
+    if split not in _SPLIT_CODES:
+        raise ValueError(f"unknown split: got {split!r}, expected one of {sorted(_SPLIT_CODES)}")
+    if min(seed, index, references_per_clip) < 0:
+        raise ValueError(f"seed, index and references must be >= 0: got {seed}, {index}, {references_per_clip}")
     pool, required = pool_of_split(split)
     scene = sample_scene(_generator(seed, split, index, _STREAM_SCENE), pool=pool, required=required)
-    pixels = _generator(seed, split, index, _STREAM_PIXELS)
-    frames, masks = render_scene(scene, frame_size_px=frame_size_px, rng=pixels)
-    sounds = _generator(seed, split, index, _STREAM_SOUND)
-    waveform = render_sound(scene, sample_rate_hz=sample_rate_hz, rng=sounds)
-    wording = _generator(seed, split, index, _STREAM_REFERENCES)
     references: tuple[Reference, ...] = ()
     if split != "test_n":
-        only_held_out = split == "test_u"
-        references = choose_references(wording, scene, number=references_per_clip, only_held_out=only_held_out)
+        wording = _generator(seed, split, index, _STREAM_REFERENCES)
+        references = choose_references(wording, scene, number=references_per_clip, only_held_out=split == "test_u")
     null = None
     if split == "test_n" or (split in ("train", "val", "open") and index % 2 == 1):
-        null = _make_null(seed, split, index, scene, waveform, references_per_clip, sample_rate_hz)
-    return Clip(
-        vid=make_vid(seed, split, index),
-        scene=scene,
-        frames=frames,
-        masks=masks,
-        waveform=waveform,
-        references=references,
-        reasoning=_rewrite(seed, split, index, scene, references),
-        null=null,
-    )
+        null = _plan_null(seed, split, index, scene, references_per_clip)
+    reasoning = _rewrite(seed, split, index, scene, references)
+    return ClipPlan(make_vid(seed, split, index), scene, references, reasoning, null)
 
 
 def chain_generator(seed: int, split: Split, index: int, row: int) -> np.random.Generator:
@@ -114,15 +140,6 @@ def make_vid(seed: int, split: Split, index: int) -> str:
 
 def _generator(seed: int, split: Split, index: int, stream: int) -> np.random.Generator:
     return np.random.default_rng([seed, _SPLIT_CODES[split], index, stream])
-
-
-def _check_arguments(seed: int, split: str, index: int, references: int, side_px: int, rate_hz: int) -> None:
-    if split not in _SPLIT_CODES:
-        raise ValueError(f"unknown split: got {split!r}, expected one of {sorted(_SPLIT_CODES)}")
-    if seed < 0 or index < 0 or references < 0:
-        raise ValueError(f"seed, index and references must be >= 0: got {seed}, {index}, {references}")
-    if side_px < 32 or rate_hz < 16000:
-        raise ValueError(f"frames need >= 32 px and sound >= 16000 Hz: got {side_px} px, {rate_hz} Hz")
 
 
 def _rewrite(
@@ -144,17 +161,18 @@ def _rewrite(
     return tuple(rewritten)
 
 
-def _make_null(
-    seed: int, split: Split, index: int, scene: Scene, waveform: np.ndarray, number: int, sample_rate_hz: int
-) -> NullVariant:
+def _plan_null(seed: int, split: Split, index: int, scene: Scene, number: int) -> NullPlan:
     rng = _generator(seed, split, index, _STREAM_NULL)
     pool, _ = pool_of_split(split)
     position = index if split == "test_n" else index // 2
     if position % 2 == 0:
         references = choose_null_references(rng, scene, pool=pool, number=number, only_audible=False)
-        return NullVariant("null_m", scene, waveform, references)
+        return NullPlan("null_m", scene, references)
     in_view = {item.category for item in scene.objects}
-    others = [name for name in pool if name not in in_view]
-    crossed = with_soundtrack_of(scene, sample_scene(rng, pool=others, num_sounding_min=2))
+    others = [name for name in pool if name in SOUNDING and name not in in_view]
+    donor = sample_scene(rng, pool=others, num_sounding_min=2)
+    while not donor.sounding():  # it can be twins, which are silent
+        donor = sample_scene(rng, pool=others, num_sounding_min=2)
+    crossed = with_soundtrack_of(scene, donor)
     references = choose_null_references(rng, crossed, pool=pool, number=number, only_audible=True)
-    return NullVariant("null_c", crossed, render_sound(crossed, sample_rate_hz=sample_rate_hz, rng=rng), references)
+    return NullPlan("null_c", crossed, references)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from tgs_pipeline.tinyworld.clip import Clip
+from tgs_pipeline.tinyworld.clip import Clip, ClipPlan
 from tgs_pipeline.tinyworld.references import Reference
 
 _FRAMES = (0, 3, 6, 9)
@@ -40,10 +40,12 @@ def _draw_clip(clip: Clip) -> Image.Image:
     for column, frame in enumerate(_FRAMES):
         outlined = _outline(clip.frames[frame], clip.masks[:, frame])
         tile.paste(Image.fromarray(outlined), (_MARGIN_PX + column * side, _MARGIN_PX))
-    waveform = clip.null.waveform if clip.null is not None and not clip.references else clip.waveform
+    waveform = clip.waveform
+    if clip.null_waveform is not None and not clip.plan.references:  # only the null variant is written
+        waveform = clip.null_waveform
     tile.paste(_draw_waveform(waveform, width), (_MARGIN_PX, _MARGIN_PX + side))
     draw = ImageDraw.Draw(tile)
-    for line, text in enumerate(_lines(clip)[:_MAX_LINES]):
+    for line, text in enumerate(_lines(clip.plan)[:_MAX_LINES]):
         position = (_MARGIN_PX, _MARGIN_PX + side + _WAVE_PX + line * _LINE_PX)
         draw.text(position, text, fill=_INK, font=ImageFont.load_default(11))
     return tile
@@ -71,16 +73,16 @@ def _draw_waveform(waveform: np.ndarray, width: int) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def _lines(clip: Clip) -> list[str]:
+def _lines(plan: ClipPlan) -> list[str]:
     def name(reference: Reference) -> str:
         if reference.target is None:
             return "null"
-        item = clip.scene.objects[reference.target]
+        item = plan.scene.objects[reference.target]
         return f"{item.color} {item.category}"
 
-    lines = [f"{clip.vid}: " + ", ".join(f"{item.color} {item.category}" for item in clip.scene.objects)]
-    lines += [f"{reference.text.strip()}  > {name(reference)}" for reference in clip.references]
-    lines += [f"R2: {other.text}  > {name(other)}" for other in clip.reasoning if other is not None]
-    if clip.null is not None:
-        lines += [f"{clip.null.prefix}: {reference.text.strip()}  > null" for reference in clip.null.references]
+    lines = [f"{plan.vid}: " + ", ".join(f"{item.color} {item.category}" for item in plan.scene.objects)]
+    lines += [f"{reference.text.strip()}  > {name(reference)}" for reference in plan.references]
+    lines += [f"R2: {other.text}  > {name(other)}" for other in plan.reasoning if other is not None]
+    if plan.null is not None:
+        lines += [f"{plan.null.prefix}: {reference.text.strip()}  > null" for reference in plan.null.references]
     return lines

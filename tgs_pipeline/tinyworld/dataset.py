@@ -12,20 +12,21 @@ contact_sheet.png                        a few clips to look at
 import csv
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import numpy as np
 import soundfile
 from PIL import Image
 
 from tgs_pipeline.tinyworld.chains import write_chain
-from tgs_pipeline.tinyworld.clip import WRITTEN_SPLITS, Clip, Split, chain_generator, generate_clip
+from tgs_pipeline.tinyworld.clip import WRITTEN_SPLITS, Clip, ClipPlan, Split, chain_generator, generate_clip
 from tgs_pipeline.tinyworld.contact_sheet import draw_contact_sheet
 from tgs_pipeline.tinyworld.references import Reference
+from tgs_pipeline.tinyworld.scene import Scene
 
 METADATA = "metadata.csv"
 R2_METADATA = "R2AVSBench_metadata.csv"
@@ -45,7 +46,7 @@ class _Row:
     fid: int
     reference: Reference
     reasoning: Reference | None
-    is_null: bool
+    heard: Scene  # the scene with the soundtrack of this row
 
 
 def write_dataset(
@@ -66,42 +67,58 @@ def write_dataset(
     """
     _check_request(root, num_clips)
     root.mkdir(parents=True, exist_ok=True)
-    num_rows = 0
     shown: list[Clip] = []
     with ExitStack() as stack:
-        metadata = stack.enter_context((root / METADATA).open("w", encoding="utf-8", newline=""))
-        r2_metadata = stack.enter_context((root / R2_METADATA).open("w", encoding="utf-8", newline=""))
-        instructions = stack.enter_context((root / INSTRUCTIONS).open("w", encoding="utf-8", newline=""))
-        rows_csv = csv.writer(metadata, lineterminator="\r\n")
-        r2_csv = csv.writer(r2_metadata, lineterminator="\n")
-        for table in (rows_csv, r2_csv):
-            table.writerow(_COLUMNS)
-        chains = _InstructionWriter(instructions)
-        for split in WRITTEN_SPLITS:
-            for index in range(num_clips.get(split, 0)):
-                clip = generate_clip(
-                    seed,
-                    split,
-                    index,
-                    references_per_clip=references_per_clip,
-                    frame_size_px=frame_size_px,
-                    sample_rate_hz=sample_rate_hz,
-                )
-                _write_media(root, clip, split, sample_rate_hz)
-                if index < _SHEET_CLIPS_PER_SPLIT:
-                    shown.append(clip)
-                for number, row in enumerate(_rows(clip)):
-                    num_rows += 1
-                    rows_csv.writerow([row.vid, row.uid, split, row.fid, row.reference.text])
-                    if row.reasoning is not None:
-                        r2_csv.writerow([row.vid, row.uid, split, row.fid, row.reasoning.text])
-                    if split == "train":
-                        scene = clip.null.scene if row.is_null and clip.null else clip.scene
-                        rng = chain_generator(seed, split, index, number)
-                        chains.append(row.uid, write_chain(rng, scene, row.reference, masks=clip.masks))
-        chains.close()
+        tables = _open_tables(root, stack)
+        for split, index in _clip_indices(num_clips):
+            clip = generate_clip(
+                seed,
+                split,
+                index,
+                references_per_clip=references_per_clip,
+                frame_size_px=frame_size_px,
+                sample_rate_hz=sample_rate_hz,
+            )
+            _write_media(root, clip, split, sample_rate_hz)
+            _write_rows(tables, clip, seed, split, index)
+            if index < _SHEET_CLIPS_PER_SPLIT:
+                shown.append(clip)
+        tables.instructions.close()
     draw_contact_sheet(shown).save(root / CONTACT_SHEET)
-    _log.info("tiny world: %d references written to %s", num_rows, root)
+    _log.info("tiny world: %d clips written to %s", sum(num_clips.values()), root)
+
+
+def _clip_indices(num_clips: Mapping[str, int]) -> Iterator[tuple[Split, int]]:
+    for split in WRITTEN_SPLITS:
+        for index in range(num_clips.get(split, 0)):
+            yield split, index
+
+
+def _open_tables(root: Path, stack: ExitStack) -> "_Tables":
+    files = [
+        stack.enter_context((root / name).open("w", encoding="utf-8", newline=""))
+        for name in (METADATA, R2_METADATA, INSTRUCTIONS)
+    ]
+    tables = _Tables(
+        metadata=csv.writer(files[0], lineterminator="\r\n"),
+        r2_metadata=csv.writer(files[1], lineterminator="\n"),
+        instructions=_InstructionWriter(files[2]),
+    )
+    for table in (tables.metadata, tables.r2_metadata):
+        table.writerow(_COLUMNS)
+    return tables
+
+
+def _write_rows(tables: "_Tables", clip: Clip, seed: int, split: Split, index: int) -> None:
+    """Append the rows of a clip to the tables, and in train their chains."""
+    for number, row in enumerate(_rows(clip.plan)):
+        tables.metadata.writerow([row.vid, row.uid, split, row.fid, row.reference.text])
+        if row.reasoning is not None:
+            tables.r2_metadata.writerow([row.vid, row.uid, split, row.fid, row.reasoning.text])
+        if split == "train":
+            rng = chain_generator(seed, split, index, number)
+            chain = write_chain(rng, row.heard, row.reference, masks=clip.masks)
+            tables.instructions.append(row.uid, chain)
 
 
 class _InstructionWriter:
@@ -122,6 +139,17 @@ class _InstructionWriter:
         self._file.write("{}\n" if self._separator == "{\n" else "\n}\n")
 
 
+class _CsvWriter(Protocol):
+    def writerow(self, row: Iterable[object], /) -> object: ...
+
+
+@dataclass(frozen=True)
+class _Tables:
+    metadata: _CsvWriter
+    r2_metadata: _CsvWriter
+    instructions: _InstructionWriter
+
+
 def _check_request(root: Path, num_clips: Mapping[str, int]) -> None:
     unknown = sorted(set(num_clips) - set(WRITTEN_SPLITS))
     if unknown:
@@ -133,32 +161,32 @@ def _check_request(root: Path, num_clips: Mapping[str, int]) -> None:
         raise ValueError(f"{root} exists and is not an empty folder: remove it or name another one")
 
 
-def _rows(clip: Clip) -> Iterator[_Row]:
+def _rows(plan: ClipPlan) -> Iterator[_Row]:
     """Yield the CSV rows of a clip, those of its null variant last; numbers count from 1 for each (vid, object)."""
     counts: dict[str, int] = {}
-    for reference, reasoning in zip(clip.references, clip.reasoning, strict=True):
+    for reference, reasoning in zip(plan.references, plan.reasoning, strict=True):
         if reference.target is None:
-            raise ValueError(f"clip {clip.vid}: a reference without target among the references to objects")
-        category = clip.scene.objects[reference.target].category
+            raise ValueError(f"clip {plan.vid}: a reference without target among the references to objects")
+        category = plan.scene.objects[reference.target].category
         counts[category] = counts.get(category, 0) + 1
-        uid = f"{clip.vid}_{category}_{counts[category]}"
-        yield _Row(clip.vid, uid, reference.target, reference, reasoning, is_null=False)
-    if clip.null is not None:
-        for number, reference in enumerate(clip.null.references, start=1):
-            uid = f"{clip.null.prefix}-{clip.vid}_null_{number}"
-            yield _Row(clip.vid, uid, 0, reference, None, is_null=True)
+        uid = f"{plan.vid}_{category}_{counts[category]}"
+        yield _Row(plan.vid, uid, reference.target, reference, reasoning, plan.scene)
+    if plan.null is not None:
+        for number, reference in enumerate(plan.null.references, start=1):
+            uid = f"{plan.null.prefix}-{plan.vid}_null_{number}"
+            yield _Row(plan.vid, uid, 0, reference, None, plan.null.scene)
 
 
 def _write_media(root: Path, clip: Clip, split: Split, sample_rate_hz: int) -> None:
     if split != "test_n":
-        _write_frames(root / "media" / clip.vid / "frames", clip.frames)
-        _write_audio(root / "media" / clip.vid / "audio.wav", clip.waveform, sample_rate_hz)
+        _write_frames(root / "media" / clip.plan.vid / "frames", clip.frames)
+        _write_audio(root / "media" / clip.plan.vid / "audio.wav", clip.waveform, sample_rate_hz)
         for fid, mask_THW in enumerate(clip.masks):
-            _write_masks(root / "gt_mask" / clip.vid / f"fid_{fid}", mask_THW)
-    if clip.null is not None:
-        null_vid = f"{clip.null.prefix}-{clip.vid}"
+            _write_masks(root / "gt_mask" / clip.plan.vid / f"fid_{fid}", mask_THW)
+    if clip.plan.null is not None and clip.null_waveform is not None:
+        null_vid = f"{clip.plan.null.prefix}-{clip.plan.vid}"
         _write_frames(root / "media" / null_vid / "frames", clip.frames)
-        _write_audio(root / "media_cross" / null_vid / "audio.wav", clip.null.waveform, sample_rate_hz)
+        _write_audio(root / "media_cross" / null_vid / "audio.wav", clip.null_waveform, sample_rate_hz)
         _write_masks(root / "gt_mask" / null_vid / "fid_0", np.zeros_like(clip.masks[0]))
 
 

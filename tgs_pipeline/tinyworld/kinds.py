@@ -1,8 +1,8 @@
 """The kinds of references: what each demands (atoms), how it is worded, and how a chain restates it.
 
 Wordings and atoms hold the same slots in braces: {category}, {anchor}, {other} (all three categories), {color}, {side},
-{family}; {noun} is a neutral word for an object and occurs in wordings only. The wordings follow the benchmark's, its
-grammar too.
+{family}. Wordings only: {noun}, a neutral word for an object, and {colored}, a category with its colour. The wordings
+follow the benchmark's, its grammar too.
 """
 
 from dataclasses import dataclass
@@ -129,7 +129,7 @@ KINDS: tuple[Kind, ...] = (
         weight=2.0,
     ),
     _audible(
-        "sounding_extreme", (("sounding", ""), ("{side}most", "")), "a sounding object at the far {side}",
+        "sounding_extreme", (("sounding_{side}most", ""),), "a sounding object at the far {side}",
         "the sounding {noun} on the far {side}", "the {noun} making a sound on the far {side}", weight=0.8,
     ),
     _visual(
@@ -147,17 +147,20 @@ KINDS: tuple[Kind, ...] = (
     ),
     _visual(
         "extreme", (("{side}most", ""),), "what is at the far {side}",
-        "the {noun} on the far {side}", "the {side}most {noun}", weight=1.2,
+        "the {noun} on the far {side}", "the {side}most {noun}", weight=0.8,
     ),
     _visual(
         "between", (("between", "{anchor},{other}"),), "what is between the {anchor} and the {other}",
         "the {noun} between the {anchor} and the {other}", "the {noun} in the middle of the {anchor} and the {other}",
     ),
     _visual(
-        "color_category", (("color", "{color}"), ("category", "{category}")), "a {color} {category}",
-        "the {color} {category}", "the {category} in {color}", weight=1.5,
+        "color_category", (("color", "{color}"), ("category", "{category}")), "a {colored}",
+        "the {colored}", "the {colored}", "the {category} in {color}", weight=1.2,
     ),
-    _visual("color", (("color", "{color}"),), "a {color} object", "the {color} {noun}", "the {noun} in {color}"),
+    _visual(
+        "color", (("colored", "{color}"),), "a {color} object",
+        "the {color} {noun}", "the {noun} in {color}", weight=0.6,
+    ),
     _visual("category", (("category", "{category}"),), "a {category}", "the {category}", "{category}", weight=0.7),
     _visual(
         "moving", (("moving", ""),), "a moving object",
@@ -176,12 +179,16 @@ KINDS: tuple[Kind, ...] = (
         "the {noun} that always stays still", "the stationary {noun}",
     ),
     _visual(
+        "stationary_category", (("category", "{category}"), ("stationary", "")), "a {category} that stays still",
+        "the {category} that always stays still", "the stationary {category}", weight=0.8,
+    ),
+    _visual(
         "whole", (("whole", ""),), "an object seen from start to end",
         "the {noun} appearing through the entire video", "the {noun} that is visible all the time",
     ),
     _visual(
         "whole_category", (("category", "{category}"), ("whole", "")), "a {category} seen from start to end",
-        "the {category} appearing through the entire video", weight=0.7,
+        "the {category} appearing through the entire video", weight=0.5,
     ),
     _visual(
         "enters", (("enters", ""),), "an object that comes late",
@@ -200,11 +207,14 @@ KINDS: tuple[Kind, ...] = (
         "the smallest {category}", "the smaller {category}",
     ),
     _audible(
-        "played", (("sounding", ""), ("played", "")), "what the man plays",
-        "the object making a sound by being played by the man", "the {noun} being played by the man",
-        "the sounding {noun} played by the man", weight=2.0,
+        "played", (("sounding", ""), ("played", "")), "what sounds in the hand of the man",
+        "the object making a sound by being played by the man", "the sounding {noun} played by the man", weight=1.6,
     ),
-    _audible(
+    _visual(
+        "held", (("played", ""),), "what the man plays",
+        "the {noun} being played by the man", "the {noun} in the hand of the man", weight=0.8,
+    ),
+    _visual(
         "playing", (("playing", "{anchor}"),), "who plays the {anchor}",
         "the man playing the {anchor}", "the object making a sound by playing the {anchor}",
         "the {noun} playing the {anchor}", weight=1.4,

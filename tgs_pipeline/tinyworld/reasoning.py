@@ -9,9 +9,9 @@ import numpy as np
 
 from tgs_pipeline.tinyworld.categories import CATEGORIES, FAMILY_PHRASES
 from tgs_pipeline.tinyworld.kinds import SIDES
-from tgs_pipeline.tinyworld.predicates import Atom, solve
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene, SceneObject
+from tgs_pipeline.tinyworld.solver import Atom, solve
 
 # (second demand, wording). {phrase}: function of the object meant; {own}: its noise; {noise}: that of another object.
 _OF_SILENT: tuple[tuple[tuple[tuple[str, str], ...], str], ...] = (

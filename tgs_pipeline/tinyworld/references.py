@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS, HELD_OUT
+from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS, HELD_OUT, name_with_color
 from tgs_pipeline.tinyworld.kinds import FAMILY_WORDS, KINDS, NOUNS, SIDES, Kind
-from tgs_pipeline.tinyworld.predicates import Atom, is_unsatisfied, solve
 from tgs_pipeline.tinyworld.scene import Scene
+from tgs_pipeline.tinyworld.solver import Atom, is_unsatisfied, solve
 
 _SLOTS = ("category", "anchor", "other", "color", "side", "family")
 _NUM_ABSENT = 3  # categories outside the scene that null references may name
@@ -107,7 +107,7 @@ def _makes_sense(kind: Kind, slots: dict[str, str]) -> bool:
         return CATEGORIES[slots["anchor"]].noise is not None
     if kind.name == "playing":
         return CATEGORIES[slots["anchor"]].family == "instrument"
-    if kind.name == "moving_category":
+    if kind.name in ("moving_category", "stationary_category"):
         return CATEGORIES[slots["category"]].mobile
     return True
 
@@ -137,6 +137,8 @@ def _draw(rng: np.random.Generator, queries: Sequence[_Query], number: int) -> t
 
 def _word(rng: np.random.Generator, query: _Query) -> Reference:
     slots = dict(query.slots)
+    if "color" in slots and "category" in slots:
+        slots["colored"] = name_with_color(slots["category"], slots["color"])
     wording = str(rng.choice(query.kind.wordings))
     text = vary_style(rng, wording.format(noun=str(rng.choice(NOUNS)), **slots))
     return Reference(query.kind.name, text, query.kind.asks.format(**slots), query.atoms, query.target)

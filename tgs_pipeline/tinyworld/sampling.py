@@ -63,12 +63,12 @@ def pool_of_split(split: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _sample_cast(rng: np.random.Generator, pool: Sequence[str], required: Sequence[str]) -> list[_Cast]:
     names = [name for name in pool if name != "man"]
     playable = [name for name in names if name in PLAYABLE]
-    number = int(rng.choice([2, 3, 4], p=[0.25, 0.45, 0.3]))
+    number = int(rng.choice([2, 3, 4], p=[0.22, 0.44, 0.34]))
     cast: list[_Cast] = []
     colors = [str(color) for color in rng.permutation(list(COLORS))]  # all colours of a clip differ ...
     if required:
         cast.append(_Cast(str(rng.choice(list(required))), colors.pop()))
-    if "man" in pool and rng.random() < 0.35:
+    if "man" in pool and rng.random() < 0.3:
         played = bool(playable) and rng.random() < 0.8 and len(cast) + 2 <= number
         cast.append(_Cast("man", colors.pop()))
         if played:
@@ -80,7 +80,7 @@ def _sample_cast(rng: np.random.Generator, pool: Sequence[str], required: Sequen
         if twins and len(twins) == len(taken - {"man"}) and rng.random() < 0.22 and _no_twins(cast):
             cast.append(_Cast(str(rng.choice(twins)), colors.pop()))
         else:
-            weights = np.array([2.0 if CATEGORIES[name].noise else 1.0 for name in free])
+            weights = np.array([1.8 if CATEGORIES[name].noise else 1.0 for name in free])
             cast.append(_Cast(str(rng.choice(free, p=weights / weights.sum())), colors.pop()))
     if rng.random() < 0.4:  # ... but two of different category may share one
         first, second = rng.choice(len(cast), 2, replace=False)
@@ -120,7 +120,7 @@ def _place(rng: np.random.Generator, cast: Sequence[_Cast], *, shrink: float) ->
         if in_band:
             y = float(rng.uniform(0.5, 0.58)) + (0.06 if entry.player is not None else 0.0)
         motion: Motion = "still"
-        moves = category.mobile and mobile_left > 0 and rng.random() < 0.45
+        moves = category.mobile and mobile_left > 0 and rng.random() < 0.55
         if moves:
             mobile_left -= 1
             motion = "right" if rng.random() < 0.5 else "left"
@@ -253,7 +253,7 @@ def _give_voices(
         for item in objects
         if CATEGORIES[item.category].noise and (counts[item.category] == 1 or item.player is not None)
     ]
-    wanted = max(num_sounding_min, int(rng.choice([0, 1, 2, 3, 4], p=[0.05, 0.13, 0.42, 0.28, 0.12])))
+    wanted = max(num_sounding_min, int(rng.choice([0, 1, 2, 3, 4], p=[0.04, 0.1, 0.36, 0.32, 0.18])))
     played = [item.index for item in objects if item.player is not None]
     others = [int(index) for index in rng.permutation([index for index in able if index not in played])]
     chosen = (played + others)[: max(wanted, len(played))]

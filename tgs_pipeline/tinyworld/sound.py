@@ -6,12 +6,12 @@ from tgs_pipeline.tinyworld.scene import DURATION_SEC, Scene, SoundEvent, Voice
 from tgs_pipeline.tinyworld.timbres import PULSES, STEADY
 
 LOUDNESS_STEP = 1.8  # ratio of two neighbouring levels (5.1 dB)
-LOUDEST_RMS = 0.19  # of level 4, over the loudest window
+LOUDEST_RMS = 0.14  # of level 4, over the loudest window
 PEAK = 0.95
 _TOP_LEVEL = 4
 _WINDOW_SEC = 0.125
 _FADE_SEC = 0.02
-_BACKGROUND_RMS = (0.0008, 0.0025)
+_BACKGROUND_RMS = (0.0006, 0.002)
 
 
 def render_sound(scene: Scene, *, sample_rate_hz: int, rng: np.random.Generator) -> np.ndarray:

@@ -125,11 +125,11 @@ def _train(rng: np.random.Generator, rate: int, pitch: float, num: int, step: fl
 
 
 def _clock(rng: np.random.Generator, rate: int, pitch: float, num: int, step: float) -> np.ndarray:
-    num = min(num, int(0.06 * rate))
+    num = min(num, int(0.1 * rate))
     times = _times(num, rate)
     ring = (2350.0 if int(step) % 2 else 1750.0) * pitch
-    click = _band_noise(rng, num, 2000, 6500, rate) * np.exp(-times * 420)
-    return click + 0.9 * _tone(ring, times, rate) * np.exp(-times * 130)
+    click = 0.6 * _band_noise(rng, num, 2000, 6500, rate) * np.exp(-times * 90)
+    return (click + _tone(ring, times, rate) * np.exp(-times * 40)) * _attack(times, 0.003)
 
 
 def _telephone(rng: np.random.Generator, rate: int, pitch: float, num: int, step: float) -> np.ndarray:
@@ -157,7 +157,7 @@ def _hair_dryer(rng: np.random.Generator, num: int, rate: int, pitch: float) -> 
 def _helicopter(rng: np.random.Generator, num: int, rate: int, pitch: float) -> np.ndarray:
     times = _times(num, rate)
     blade = (times * 12.5 * pitch) % 1.0
-    return _band_noise(rng, num, 120, 800, rate) * np.exp(-5.5 * blade).astype(np.float32)
+    return _band_noise(rng, num, 120, 800, rate) * np.exp(-3.5 * blade).astype(np.float32)
 
 
 PULSES: Mapping[str, PulseTimbre] = MappingProxyType(

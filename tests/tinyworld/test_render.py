@@ -1,0 +1,82 @@
+import numpy as np
+from PIL import Image
+
+from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS
+from tgs_pipeline.tinyworld.render import render_scene
+from tgs_pipeline.tinyworld.scene import NUM_FRAMES
+from tgs_pipeline.tinyworld.silhouettes import draw_sprite
+from tinyworld.samples import clips, make_object, make_scene
+
+
+def _render(*objects, side=96):
+    return render_scene(make_scene(*objects), frame_size_px=side, rng=np.random.default_rng(0))
+
+
+def test_shapes_and_types():
+    frames, masks = _render(make_object(0, "drum"), make_object(1, "lamp"))
+    assert (frames.shape, frames.dtype) == ((NUM_FRAMES, 96, 96, 3), np.uint8)
+    assert (masks.shape, masks.dtype) == ((2, NUM_FRAMES, 96, 96), bool)
+
+
+def test_masks_of_a_frame_are_disjoint():
+    for clip in clips():
+        assert clip.masks.sum(axis=0).max() <= 1
+
+
+def test_masks_are_the_pixels_that_drawing_changes():
+    drum = make_object(0, "drum", color="red", size=0.5)
+    with_drum, masks = _render(drum)
+    absent = make_object(0, "drum", color="red", size=0.5, visible=(True,) + (False,) * (NUM_FRAMES - 1))
+    without, _ = _render(absent)
+    changed = (with_drum[5] != without[5]).any(axis=2)
+    mask = masks[0, 5]
+    assert (changed | ~mask).mean() > 0.999  # whatever the mask holds was painted ...
+    assert (changed & ~mask).sum() < 0.35 * np.sqrt(mask.sum()) * 8  # ... and beyond it only half covered edge pixels
+
+
+def test_the_nearer_object_hides_the_farther():
+    centers = ((0.5, 0.5),) * NUM_FRAMES
+    far = make_object(0, "piano", size=0.6, centers=centers, depth=0)
+    near = make_object(1, "clock", size=0.3, centers=centers, depth=1)
+    _, both = _render(far, near)
+    _, alone = _render(far)
+    _, swapped = _render(make_object(0, "piano", size=0.6, centers=centers, depth=2), near)
+    assert np.array_equal(both[0] | both[1], alone[0] | both[1])
+    assert not (both[0] & both[1]).any()
+    assert swapped[0].sum() == alone[0].sum() > both[0].sum()
+
+
+def test_absent_objects_have_empty_masks():
+    late = tuple(frame >= 4 for frame in range(NUM_FRAMES))
+    _, masks = _render(make_object(0, "cat", visible=late))
+    assert [bool(mask.any()) for mask in masks[0]] == list(late)
+
+
+def test_every_object_can_be_seen_while_it_is_in_the_scene():
+    for clip in clips():
+        for item, mask_THW in zip(clip.plan.scene.objects, clip.masks, strict=True):
+            areas = mask_THW.sum(axis=(1, 2))
+            assert all(area > 150 for area, visible in zip(areas, item.visible, strict=True) if visible), item
+
+
+def test_silhouettes_differ():
+    shapes = {}
+    for name in CATEGORIES:
+        sprite = draw_sprite(name, color="red", size_px=40, flipped=False, rng=np.random.default_rng(0))
+        box = Image.new("L", (80, 80))
+        box.paste(sprite.getchannel("A"), ((80 - sprite.width) // 2, (80 - sprite.height) // 2))
+        shapes[name] = np.asarray(box) > 127
+    for name, shape in shapes.items():
+        for other, rival in shapes.items():
+            if name < other:
+                assert (shape & rival).sum() / (shape | rival).sum() < 0.85, (name, other)
+
+
+def test_the_colour_of_an_object_is_its_own():
+    for name in CATEGORIES:
+        for color in ("red", "green", "blue"):
+            sprite = draw_sprite(name, color=color, size_px=60, flipped=False, rng=np.random.default_rng(0))
+            pixels = np.asarray(sprite)
+            body = pixels[pixels[:, :, 3] > 127][:, :3].astype(int)
+            near = np.abs(body - np.array(COLORS[color])).sum(axis=1) < 150
+            assert near.mean() > 0.18, (name, color)

@@ -197,14 +197,6 @@ def categories_with_function(phrase: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def category_with_noise(noise: str) -> str:
-    """Return the name of the category that makes `noise`. ValueError if it is unknown."""
-    for name, category in CATEGORIES.items():
-        if category.noise == noise:
-            return name
-    raise ValueError(f"unknown noise: got {noise!r}; see Category.noise")
-
-
 def name_with_color(category: str, color: str) -> str:
     """Name an object of a category and colour; a person is named by the clothes."""
     return f"{category} in {color}" if CATEGORIES[category].family == "person" else f"{color} {category}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from tgs_pipeline.tinyworld.categories import name_with_color
 from tgs_pipeline.tinyworld.clip import Clip, ClipPlan
 from tgs_pipeline.tinyworld.references import Reference
 
@@ -78,9 +79,9 @@ def _lines(plan: ClipPlan) -> list[str]:
         if reference.target is None:
             return "null"
         item = plan.scene.objects[reference.target]
-        return f"{item.color} {item.category}"
+        return name_with_color(item.category, item.color)
 
-    lines = [f"{plan.vid}: " + ", ".join(f"{item.color} {item.category}" for item in plan.scene.objects)]
+    lines = [f"{plan.vid}: " + ", ".join(name_with_color(item.category, item.color) for item in plan.scene.objects)]
     lines += [f"{reference.text.strip()}  > {name(reference)}" for reference in plan.references]
     lines += [f"R2: {other.text}  > {name(other)}" for other in plan.reasoning if other is not None]
     if plan.null is not None:

@@ -207,12 +207,12 @@ KINDS: tuple[Kind, ...] = (
         "the smallest {category}", "the smaller {category}",
     ),
     _audible(
-        "played", (("sounding", ""), ("played", "")), "what sounds in the hand of the man",
+        "played", (("sounding", ""), ("played", "")), "a sound played by the man",
         "the object making a sound by being played by the man", "the sounding {noun} played by the man", weight=1.6,
     ),
     _visual(
         "held", (("played", ""),), "what the man plays",
-        "the {noun} being played by the man", "the {noun} in the hand of the man", weight=0.8,
+        "the {noun} being played by the man", "the {noun} which the man is playing", weight=0.8,
     ),
     _visual(
         "playing", (("playing", "{anchor}"),), "who plays the {anchor}",

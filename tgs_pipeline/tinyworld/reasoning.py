@@ -40,6 +40,7 @@ _OF_ANY: tuple[tuple[tuple[tuple[str, str], ...], str], ...] = (
 )
 TEMPLATES: tuple[str, ...] = tuple(wording for _, wording in (*_OF_SILENT, *_OF_SOUNDING, *_OF_ANY))
 MIN_WORDS, MAX_WORDS = 10, 15
+_LESS_TELLING = ("leftmost", "rightmost")  # nearly always possible, so used only where nothing else is
 
 
 def rewrite_reference(rng: np.random.Generator, scene: Scene, target: int) -> Reference | None:
@@ -51,6 +52,8 @@ def rewrite_reference(rng: np.random.Generator, scene: Scene, target: int) -> Re
     ]
     if not options:
         return None
+    telling = [option for option in options if option[0][1].name not in _LESS_TELLING]
+    options = telling or options
     atoms, text = options[int(rng.integers(len(options)))]
     return Reference("reasoning", text[0].upper() + text[1:] + ".", text, atoms, target)
 

@@ -171,7 +171,7 @@ def _sample_visibility(rng: np.random.Generator) -> tuple[bool, ...]:
 
 
 def _sample_angles(rng: np.random.Generator, moves: bool, *, upright: bool) -> tuple[float, ...]:
-    base = float(rng.uniform(-3, 3) if upright else rng.uniform(-14, 14))
+    base = float(rng.uniform(-3, 3) if upright else rng.uniform(-10, 10))
     sway = float(rng.uniform(2, 5)) if moves else 0.0
     return tuple(base + sway * (1 if frame % 2 else -1) for frame in range(NUM_FRAMES))
 

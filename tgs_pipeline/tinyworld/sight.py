@@ -7,7 +7,7 @@ from tgs_pipeline.tinyworld.categories import CATEGORIES, categories_with_functi
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene, SceneObject
 from tgs_pipeline.tinyworld.verdict import Predicate, Verdict, both, truth
 
-MIN_SIDE_GAP = 0.12  # difference in x, in frame sides, from which one object is left of another
+MIN_SIDE_GAP = 0.15  # difference in x, in frame sides, from which one object is left of another
 MIN_SIZE_RATIO = 1.25
 MIN_NEARNESS_RATIO = 1.5
 _MIN_SHARED_FRAMES = 3

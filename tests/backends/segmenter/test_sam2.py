@@ -1,0 +1,202 @@
+import copy
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from tgs_pipeline.backends.segmenter import base, sam2
+from tgs_pipeline.params import Segment
+
+BOX = np.float32([[28, 18, 62, 42]])
+TWO_BOXES = np.float32([[28, 18, 62, 42], [0, 0, 90, 30]])
+
+
+@cache
+def tiny_model(folder: Path):
+    return sam2.load_model(folder / "sam2.yaml", folder / "sam2.safetensors")
+
+
+def segmenter(folder: Path, **changes) -> sam2.Sam2Segmenter:
+    options = {"device": "cpu", "dtype": "float32", "input_size_px": None, "swap_channels": False} | changes
+    return sam2.Sam2Segmenter(copy.deepcopy(tiny_model(folder)), **options)
+
+
+def test_shapes(tiny_folder, image):
+    wide = np.zeros((32, 200, 3), np.uint8)
+    first, none, last = segmenter(tiny_folder).segment(
+        [image, image, wide], [TWO_BOXES, np.zeros((0, 4), np.float32), np.float32([[0, 0, 20, 20]])]
+    )
+    assert [len(first), len(none), len(last)] == [2, 0, 1]
+    assert (first[0].mask.shape, first[0].mask.dtype) == ((60, 90), bool)
+    assert last[0].mask.shape == (32, 200)
+    assert (first[0].low_res_logits.shape, first[0].low_res_logits.dtype) == ((56, 56), np.float32)
+    assert 0 <= first[0].predicted_iou <= 1
+    assert not np.array_equal(first[0].low_res_logits, first[1].low_res_logits)
+
+
+def test_no_box_at_all(tiny_folder, image):
+    assert segmenter(tiny_folder).segment([image], [np.zeros((0, 4), np.float32)]) == [[]]
+
+
+@pytest.mark.parametrize("boxes", [BOX, TWO_BOXES])
+def test_equals_the_predictor_of_the_package(tiny_folder, image, boxes):
+    from sam2.sam2_image_predictor import SAM2ImagePredictor
+
+    ours = segmenter(tiny_folder)
+    predictor = SAM2ImagePredictor(ours.model)
+    predictor._bb_feat_sizes = [(56, 56), (28, 28), (14, 14)]
+    predictor.set_image(image)
+    masks, iou, logits = predictor.predict(box=boxes, multimask_output=False)
+    for index, result in enumerate(ours.segment([image], [boxes])[0]):
+        assert np.abs(result.low_res_logits - logits.reshape(-1, 56, 56)[index]).max() < 1e-5
+        assert (result.mask == masks.reshape(-1, 60, 90)[index]).all()
+        assert result.predicted_iou == pytest.approx(float(iou.reshape(-1)[index]), abs=1e-6)
+
+
+def test_a_batch_gives_what_single_frames_give(tiny_folder, image):
+    ours = segmenter(tiny_folder)
+    images = [image, image[::-1].copy(), image[:, ::-1].copy()]
+    together = ours.segment(images, [TWO_BOXES, BOX, BOX])
+    for frame, boxes, results in zip(images, [TWO_BOXES, BOX, BOX], together, strict=True):
+        for alone, result in zip(ours.segment([frame], [boxes])[0], results, strict=True):
+            assert np.abs(alone.low_res_logits - result.low_res_logits).max() < 1e-5
+
+
+def test_dynamic_multimask_is_on(tiny_folder, image):
+    ours = segmenter(tiny_folder)
+    decoder = ours.model.sam_mask_decoder
+    assert decoder.dynamic_multimask_via_stability
+    assert (decoder.dynamic_multimask_stability_delta, decoder.dynamic_multimask_stability_thresh) == (0.05, 0.98)
+    unstable = ours.segment([image], [BOX])[0][0]  # untrained logits are all near 0
+    decoder.dynamic_multimask_stability_thresh = 0.0
+    assert not np.array_equal(ours.segment([image], [BOX])[0][0].low_res_logits, unstable.low_res_logits)
+
+
+def test_swap_channels_is_the_same_as_a_swapped_frame(tiny_folder, image):
+    swapped = segmenter(tiny_folder, swap_channels=True).segment([image], [BOX])[0][0]
+    expected = segmenter(tiny_folder).segment([image[..., ::-1].copy()], [BOX])[0][0]
+    assert np.array_equal(swapped.low_res_logits, expected.low_res_logits)
+
+
+def test_input_size_squeezes_the_frame_and_keeps_the_mask_at_its_size(tiny_folder, image):
+    squeezed = segmenter(tiny_folder, input_size_px=40).segment([image], [BOX])[0][0]
+    small = sam2.squeeze(image, size_px=40)
+    scaled = BOX * np.float32([40 / 90, 40 / 60, 40 / 90, 40 / 60])
+    expected = segmenter(tiny_folder).segment([small], [scaled])[0][0]
+    assert np.abs(squeezed.low_res_logits - expected.low_res_logits).max() < 1e-5
+    assert squeezed.mask.shape == (60, 90)
+    assert expected.mask.shape == (40, 40)
+
+
+def test_squeeze_is_cv2_bilinear(image):
+    cv2 = pytest.importorskip("cv2", reason="cv2 comes with groundingdino-py")
+    for size in (40, 224):
+        expected = cv2.resize(image, (size, size)).astype(int)
+        assert np.abs(sam2.squeeze(image, size_px=size) - expected).max() <= 1
+
+
+def test_narrow_dtype_stays_close(tiny_folder, image):
+    full = segmenter(tiny_folder).segment([image], [BOX])[0][0]
+    narrow = segmenter(tiny_folder, dtype="bfloat16").segment([image], [BOX])[0][0]
+    assert narrow.low_res_logits.dtype == np.float32
+    assert np.abs(full.low_res_logits - narrow.low_res_logits).max() < 0.1
+    assert not np.array_equal(full.low_res_logits, narrow.low_res_logits)
+
+
+def test_nan_is_an_error(tiny_folder, image):
+    ours = segmenter(tiny_folder)
+    ours.model.no_mem_embed.data.fill_(float("nan"))
+    with pytest.raises(ValueError, match="the segmenter yields NaN"):
+        ours.segment([image], [BOX])
+
+
+def test_pt_file_with_a_model_key(tiny_folder, tmp_path, image):
+    model = sam2.load_model(tiny_folder / "sam2.yaml", tiny_folder / "sam2.safetensors")
+    torch.save({"model": model.state_dict()}, tmp_path / "sam2.pt")
+    again = sam2.load_model(tiny_folder / "sam2.yaml", tmp_path / "sam2.pt")
+    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())
+
+
+def test_weights_that_do_not_fit(tiny_folder, tmp_path):
+    model = sam2.load_model(tiny_folder / "sam2.yaml", tiny_folder / "sam2.safetensors")
+    state = model.state_dict()
+    state["surplus"] = state.pop("no_mem_embed")
+    state["no_mem_pos_enc"] = torch.zeros(3)
+    torch.save({"model": state}, tmp_path / "sam2.pt")
+    with pytest.raises(ValueError, match=r"sam2\.pt does not fit .*sam2\.yaml") as caught:
+        sam2.load_model(tiny_folder / "sam2.yaml", tmp_path / "sam2.pt")
+    assert "1 tensors missing ['no_mem_embed']" in str(caught.value)
+    assert "1 unknown ['surplus']" in str(caught.value)
+    assert "1 of another shape ['no_mem_pos_enc']" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["os.system", "sam2.build_sam.torch.load", "torch.nn.init.os.system", "sam2.modeling.sam2_base.trunc_normal_"],
+)
+def test_a_configuration_cannot_run_code(tiny_folder, tmp_path, target):
+    tree = yaml.safe_load((tiny_folder / "sam2.yaml").read_text())
+    tree["model"]["image_encoder"]["trunk"] = {"_target_": target, "x": "echo"}
+    config = tmp_path / "evil.yaml"
+    config.write_text(yaml.safe_dump(tree))
+    with pytest.raises(ValueError, match=f"evil.yaml: refused, because '{target}' is not a module"):
+        sam2.build_model(config)
+
+
+@pytest.mark.parametrize("text", ["model: 3", "[1, 2]", "model: {a: ${nowhere}}", "{"])
+def test_a_broken_configuration(tmp_path, text):
+    config = tmp_path / "broken.yaml"
+    config.write_text(text)
+    with pytest.raises(ValueError, match=r"broken\.yaml: "):
+        sam2.build_model(config)
+
+
+def test_find_config(tiny_folder):
+    assert sam2.find_config(str(tiny_folder / "sam2.yaml")) == tiny_folder / "sam2.yaml"
+    packaged = sam2.find_config("configs/sam2.1/sam2.1_hiera_l.yaml")
+    assert yaml.safe_load(packaged.read_text())["model"]["image_encoder"]["trunk"]["embed_dim"] == 144
+    with pytest.raises(ValueError, match=r"'sam2\.1_hiera_x\.yaml'.*configs/sam2\.1/sam2\.1_hiera_l\.yaml"):
+        sam2.find_config("sam2.1_hiera_x.yaml")
+
+
+def test_the_packaged_configuration_builds_what_build_sam2_builds():
+    from sam2.build_sam import build_sam2
+
+    name = "configs/sam2.1/sam2.1_hiera_t.yaml"
+    ours = sam2.build_model(sam2.find_config(name))
+    theirs = build_sam2(name, None, device="cpu")
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
+    assert vars(ours.sam_mask_decoder)["dynamic_multimask_stability_thresh"] == 0.98
+
+
+def test_build_and_digest_follow_the_params(tiny_folder, image):
+    params = Segment(
+        backend="sam2",
+        weights=str(tiny_folder / "sam2.safetensors"),
+        config=str(tiny_folder / "sam2.yaml"),
+        input_size_px=None,
+        swap_channels=False,
+        levels_size_px=224,
+        dtype="float32",
+    )
+    built = base.build(params, device="cpu").segment([image], [BOX])[0][0]
+    assert np.array_equal(built.low_res_logits, segmenter(tiny_folder).segment([image], [BOX])[0][0].low_res_logits)
+    packaged = params.model_copy(update={"config": "configs/sam2.1/sam2.1_hiera_t.yaml"})
+    assert base.digest(params) != base.digest(packaged)
+
+
+def test_tiny_weights_are_seeded_and_features_start_small(tiny_folder, tmp_path):
+    from tgs_pipeline.tinyworld.models import sam2 as tiny
+
+    tiny.write(tmp_path, seed=0)
+    again, first = ((folder / "sam2.safetensors").read_bytes() for folder in (tmp_path, tiny_folder))
+    assert again == first
+    assert len(first) < 8e6
+    model = sam2.load_model(tiny_folder / "sam2.yaml", tiny_folder / "sam2.safetensors").eval()
+    with torch.no_grad():
+        features = model.forward_image(torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0)))
+    for level in features["backbone_fpn"]:
+        assert 0.1 < level.square().mean().sqrt() < 1

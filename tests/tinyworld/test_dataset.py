@@ -75,9 +75,9 @@ def test_every_row_has_its_media(root):
 
 def test_files_hold_the_clip(root):
     clip = generate_clip(5, "test_s", 1, **SIZES)
-    for fid, mask_THW in enumerate(clip.masks):
+    for fid, mask in enumerate(clip.masks):
         with Image.open(root / "gt_mask" / clip.plan.vid / f"fid_{fid}" / "00004.png") as image:
-            assert np.array_equal(np.asarray(image) > 0, mask_THW[4])
+            assert np.array_equal(np.asarray(image) > 0, mask[4])
     samples, _ = soundfile.read(root / "media" / clip.plan.vid / "audio.wav", dtype="float32")
     assert np.abs(samples - clip.waveform).max() < 1e-4
     rows = [row for row in _rows(root / "metadata.csv") if row["vid"] == clip.plan.vid]

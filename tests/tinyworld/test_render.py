@@ -51,6 +51,6 @@ def test_absent_objects_have_empty_masks():
 
 def test_every_object_can_be_seen_while_it_is_in_the_scene():
     for clip in clips():
-        for item, mask_THW in zip(clip.plan.scene.objects, clip.masks, strict=True):
-            areas = mask_THW.sum(axis=(1, 2))
+        for item, mask in zip(clip.plan.scene.objects, clip.masks, strict=True):
+            areas = mask.sum(axis=(1, 2))
             assert all(area > 150 for area, visible in zip(areas, item.visible, strict=True) if visible), item

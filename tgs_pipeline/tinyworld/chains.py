@@ -76,9 +76,9 @@ def write_chain(
     item = scene.objects[reference.target]
     frame, box = NULL, NULL
     if masks is not None:
-        mask_THW = masks[item.index]
-        best = int(mask_THW.sum(axis=(1, 2)).argmax())
-        rows, columns = np.nonzero(mask_THW[best])
+        visible = masks[item.index]
+        best = int(visible.sum(axis=(1, 2)).argmax())
+        rows, columns = np.nonzero(visible[best])
         frame, box = str(best), f"{columns.min()},{rows.min()},{columns.max()},{rows.max()}"
     f_object, s_object = describe_target(scene, item)
     return _ANSWER.format(think=think, f_object=f_object, s_object=s_object, frame=frame, box=box)

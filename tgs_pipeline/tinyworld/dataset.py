@@ -181,8 +181,8 @@ def _write_media(root: Path, clip: Clip, split: Split, sample_rate_hz: int) -> N
     if split != "test_n":
         _write_frames(root / "media" / clip.plan.vid / "frames", clip.frames)
         _write_audio(root / "media" / clip.plan.vid / "audio.wav", clip.waveform, sample_rate_hz)
-        for fid, mask_THW in enumerate(clip.masks):
-            _write_masks(root / "gt_mask" / clip.plan.vid / f"fid_{fid}", mask_THW)
+        for fid, masks in enumerate(clip.masks):
+            _write_masks(root / "gt_mask" / clip.plan.vid / f"fid_{fid}", masks)
     if clip.plan.null is not None and clip.null_waveform is not None:
         null_vid = f"{clip.plan.null.prefix}-{clip.plan.vid}"
         _write_frames(root / "media" / null_vid / "frames", clip.frames)
@@ -201,7 +201,8 @@ def _write_audio(path: Path, waveform: np.ndarray, sample_rate_hz: int) -> None:
     soundfile.write(path, np.round(waveform * 32767).astype(np.int16), sample_rate_hz, subtype="PCM_16")
 
 
-def _write_masks(folder: Path, mask_THW: np.ndarray) -> None:
+def _write_masks(folder: Path, masks: np.ndarray) -> None:
+    """Write the masks of one object, bool (num_frames, height, width)."""
     folder.mkdir(parents=True)
-    for index, mask in enumerate(mask_THW):
+    for index, mask in enumerate(masks):
         Image.fromarray(mask.astype(np.uint8) * 255).save(folder / f"{index:05d}.png")

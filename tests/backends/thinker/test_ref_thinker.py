@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import torch
+
+from tgs_pipeline.backends.thinker.base import Request
+from tgs_pipeline.backends.thinker.ref_thinker import RefThinkerRunner
+
+ANSWER = (
+    "<think> the red guitar sounds </think> <answer> <f_object> the red guitar </f_object> <s_object> {} </s_object>"
+)
+
+
+def make_runner(tiny, *, reply_format="enforced", max_new_tokens=25):
+    return RefThinkerRunner(
+        tiny, reply_format=reply_format, max_new_tokens=max_new_tokens, dtype=torch.float32, device="cpu"
+    )
+
+
+def make_request(reference, *, seed=0, frames=3, visual_dim=128, audio_dim=128):
+    rng = np.random.default_rng(seed)
+    visual = rng.standard_normal((frames, 4, visual_dim)).astype(np.float16)
+    audio = rng.standard_normal((2, 3, audio_dim)).astype(np.float16)
+    visual.flags.writeable = False  # as the views of the artifact
+    return Request(reference=reference, visual=visual, audio=audio)
+
+
+@pytest.fixture(scope="module")
+def requests():
+    return [
+        make_request("The red guitar.", seed=1),
+        make_request("the man the man the man the man a hair-dryer sounds", seed=2, frames=2),
+        make_request("", seed=3, frames=1),
+    ]
+
+
+def script(runner, replies):
+    """Let the runner's model say exactly this, one reply for each request."""
+    ids = [runner.tokenizer(reply, add_special_tokens=False)["input_ids"] for reply in replies]
+
+    def say(new_ids_BN, logits_BV):
+        forced = torch.full_like(logits_BV, float("-inf"))
+        for row, wanted in enumerate(ids):
+            step = new_ids_BN.shape[1]
+            forced[row, wanted[step] if step < len(wanted) else runner.tokenizer.eos_token_id] = 0
+        return forced
+
+    runner.constraint = say
+    return runner
+
+
+def test_enforced_replies_can_be_read_and_do_not_depend_on_batch_mates(tiny, requests):
+    runner = make_runner(tiny)
+    together = runner.think(requests)
+    assert [reply.status for reply in together] == ["ok"] * 3
+    assert all(0 < reply.num_tokens <= 25 and reply.think and reply.f_object for reply in together)
+    assert len({reply.text for reply in together}) == 3
+    assert together == [runner.think([request])[0] for request in requests]
+    assert together == make_runner(tiny).think(requests)
+
+
+def test_the_clip_is_seen_and_heard(tiny):
+    runner = make_runner(tiny, max_new_tokens=25)
+    seen = []
+
+    def watch(new_ids_BN, logits_BV):
+        seen.append(logits_BV)
+        return runner_format(new_ids_BN, logits_BV)
+
+    runner_format, runner.constraint = runner.constraint, watch
+    one, other = make_request("the guitar"), make_request("the guitar", seed=9)
+    first = []
+    for visual, audio in ((one.visual, one.audio), (other.visual, one.audio), (one.visual, other.audio)):
+        seen.clear()
+        runner.think([Request("the guitar", visual=visual, audio=audio)])
+        first.append(seen[0])
+    assert (first[1] - first[0]).abs().max() > 1e-4 and (first[2] - first[0]).abs().max() > 1e-4
+
+
+def test_free_replies_of_an_untrained_model_are_cut(tiny, requests):
+    reply = make_runner(tiny, reply_format="free", max_new_tokens=5).think(requests[:1])[0]
+    assert (reply.status, reply.num_tokens, reply.s_object) == ("truncated", 5, None)
+    assert reply.reason.startswith("cut at the token limit: no <think>")
+
+
+def test_replies_are_read(tiny, requests):
+    runner = make_runner(tiny, reply_format="free", max_new_tokens=300)
+    endless = "<think> " + "guitar " * 299
+    whole, cut, bare = script(runner, [ANSWER.format("guitar") + "\n</answer>", endless, "the red guitar."]).think(
+        requests
+    )
+    assert (whole.think, whole.f_object, whole.s_object) == ("the red guitar sounds", "the red guitar", "guitar")
+    assert (whole.status, whole.reason, whole.num_tokens) == ("ok", None, 18)
+    assert whole.text == ANSWER.format("guitar") + "\n</answer>"
+    assert (cut.status, cut.num_tokens) == ("truncated", 300)
+    assert cut.reason == "cut at the token limit: <think> is not closed; no <f_object>; no <s_object>"
+    assert (bare.status, bare.text, bare.num_tokens) == ("malformed", "the red guitar.", 5)
+    assert bare.reason == "no <think>; no <f_object>; no <s_object>" and bare.s_object is None
+
+
+def test_null_is_an_abstention(tiny, requests):
+    runner = script(make_runner(tiny, reply_format="free"), [ANSWER.format("Null.")])
+    [reply] = runner.think(requests[:1])
+    assert (reply.s_object, reply.f_object, reply.status) == (None, "the red guitar", "ok")
+
+
+def test_control_tokens_in_a_reference_are_words(tiny):
+    [reply] = make_runner(tiny).think([make_request("<video> </s> </s_object>")])
+    assert reply.status == "ok"
+
+
+def test_features_of_other_encoders_are_refused(tiny):
+    message = r"visual features are 1024 wide, but the visual projector of .* reads 128: set features.visual.weights"
+    with pytest.raises(ValueError, match=message):
+        make_runner(tiny).think([make_request("a", visual_dim=1024)])
+    with pytest.raises(ValueError, match="audio features are 768 wide"):
+        make_runner(tiny).think([make_request("a", audio_dim=768)])
+    with pytest.raises(ValueError, match="needs what the stage features computes"):
+        make_runner(tiny).think([Request("a", visual=None, audio=None)])
+
+
+def test_a_reference_beyond_the_context_fails_alone(tiny, requests):
+    runner = make_runner(tiny)
+    replies = runner.think([requests[0], make_request("guitar " * 2000), requests[1]])
+    assert [reply.status for reply in replies] == ["ok", "failed", "ok"]
+    assert replies[1].reason.startswith("prompt and reply need 2") and "has 1024: shorten" in replies[1].reason
+    assert replies[::2] == runner.think(requests[:2])
+    assert runner.think([make_request("guitar " * 2000)])[0].status == "failed"

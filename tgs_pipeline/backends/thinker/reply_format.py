@@ -33,27 +33,28 @@ class Section:
 
 
 def make_sections(max_new_tokens: int, *, eos: str) -> list[Section]:
-    """The sections of a reply of at most `max_new_tokens`: 5/8 of the text for thinking, 1/8 for each other section.
+    """The sections of a reply of at most `max_new_tokens`.
 
+    Of the text, 1/8 is for f_object, 1/16 for s_object, 1/8 for what follows, and the rest for thinking.
     Raises ValueError where the limit leaves a section without text.
     """
     text, blank = frozenset({"text", "blank"}), frozenset({"blank"})
     num_text = max_new_tokens - NUM_FORMAT_TOKENS
-    share = num_text // 8
-    if share < 1:
+    if num_text < 8:
         raise ValueError(
             f"think.max_new_tokens is {max_new_tokens}: with reply_format enforced it must be at least "
             f"{NUM_FORMAT_TOKENS + 8}, so that every section has room for a word"
         )
+    eighth, sixteenth = num_text // 8, max(1, num_text // 16)
     return [
         Section("<think>", frozenset(), 0, needs_text=False),
-        Section("</think>", text, num_text - 3 * share, needs_text=True),
+        Section("</think>", text, num_text - 2 * eighth - sixteenth, needs_text=True),
         Section("<answer>", blank, MAX_BLANKS, needs_text=False),
         Section("<f_object>", blank, MAX_BLANKS, needs_text=False),
-        Section("</f_object>", text, share, needs_text=True),
+        Section("</f_object>", text, eighth, needs_text=True),
         Section("<s_object>", blank, MAX_BLANKS, needs_text=False),
-        Section("</s_object>", text, share, needs_text=True),
-        Section("</answer>", text | {"box"}, share, needs_text=False),
+        Section("</s_object>", text, sixteenth, needs_text=True),
+        Section("</answer>", text | {"box"}, eighth, needs_text=False),
         Section(eos, frozenset(), 0, needs_text=False),
     ]
 

@@ -112,6 +112,7 @@ async function openSample(i) {
   showLine(lines[i]);
   mark();
   history.replaceState(null, "", `#row-${lines[i].row}`);
+  $("detail").dataset.row = lines[i].row;
   $("detail").setAttribute("aria-busy", "true");
   try {
     const [answer, video] = await Promise.all([

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tgs_pipeline.data.media import read_image
 from tgs_pipeline.metrics import rle
 from tgs_pipeline.report.records import Record, read_records
-from tgs_pipeline.report.thumbnails import size_of
+from tgs_pipeline.report.thumbnails import shrink, size_of
 from tgs_pipeline.workspace import Workspace
 
 MASK_RGB = (255, 149, 0)
@@ -53,10 +53,7 @@ def strip(
 
     frames, masks, boxes: one for each frame, as in `overlay`; captions: paragraphs, wrapped to the width of the strip.
     """
-    tiles = []
-    for frame, mask, box in zip(frames, masks, boxes, strict=True):
-        height, width = size_of(*frame.shape[:2], width_px=frame_width_px)
-        tiles.append(Image.fromarray(overlay(frame, mask, box)).resize((width, height), Image.Resampling.LANCZOS))
+    tiles = [_tile(*parts, width_px=frame_width_px) for parts in zip(frames, masks, boxes, strict=True)]
     if not tiles:
         raise ValueError("a strip needs at least one frame")
     strip_width = sum(tile.width for tile in tiles) + GAP_PX * (len(tiles) - 1)
@@ -72,6 +69,16 @@ def strip(
     for number, line in enumerate(lines):
         draw.text((0, strip_height + GAP_PX + LINE_PX * number), line, fill=INK_RGB, font=font)
     return image
+
+
+def _tile(frame: np.ndarray, mask: np.ndarray, box: Sequence[float] | None, *, width_px: int) -> Image.Image:
+    """A frame of at most `width_px` with mask and box; they are drawn last, so that their lines stay sharp."""
+    height, width = size_of(*frame.shape[:2], width_px=width_px)
+    scale = np.tile((width / frame.shape[1], height / frame.shape[0]), 2)
+    small = Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS)
+    return Image.fromarray(
+        overlay(np.asarray(small), shrink(mask, (height, width)), None if box is None else (scale * box).tolist())
+    )
 
 
 def picture(workspace: Workspace, path: Path, *, rows: Sequence[int], num_frames: int = 5) -> None:
@@ -110,7 +117,8 @@ def _strip_of(record: Record, dataset: Path, num_frames: int) -> Image.Image:
     size = (sample["height"], sample["width"])
     masks = [record.masks.get(index) for index in indices]
     boxes = [record.boxes.get(index) for index in indices]
-    answer = f"s_object: {chain['s_object']}" if chain["status"] == "ok" else f"think {chain['status']}"
+    name = chain["s_object"] or "null (nothing is referred to)"
+    answer = f"s_object: {name}" if chain["status"] == "ok" else f"think: {chain['status']}"
     return strip(
         [read_image(dataset / sample["frame_paths"][place]) for place in chosen],
         [

@@ -33,11 +33,15 @@ def jpeg(frame: np.ndarray, size: tuple[int, int]) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def run_lengths(mask: np.ndarray, size: tuple[int, int]) -> str:
-    """mask: bool (H, W); returns COCO compressed counts at `size`. A pixel is set where half of its area is."""
+def shrink(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """mask: bool (H, W); returns bool of `size` (height, width): a pixel is set where half of its area is."""
     image = Image.fromarray(mask.astype(np.uint8) * 255)
-    small = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BOX)) >= 128
-    return rle.encode(small).decode("ascii")
+    return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BOX)) >= 128
+
+
+def run_lengths(mask: np.ndarray, size: tuple[int, int]) -> str:
+    """mask: bool (H, W); returns COCO compressed counts of the mask at `size` (height, width)."""
+    return rle.encode(shrink(mask, size)).decode("ascii")
 
 
 def mp3(sound: np.ndarray) -> str:

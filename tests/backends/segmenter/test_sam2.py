@@ -5,10 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 
-from tgs_pipeline.backends.segmenter import base, sam2
-from tgs_pipeline.params import Segment
+from tgs_pipeline.backends.segmenter import sam2
 
 BOX = np.float32([[28, 18, 62, 42]])
 TWO_BOXES = np.float32([[28, 18, 62, 42], [0, 0, 90, 30]])
@@ -131,61 +129,6 @@ def test_weights_that_do_not_fit(tiny_folder, tmp_path):
     assert "1 tensors missing ['no_mem_embed']" in str(caught.value)
     assert "1 unknown ['surplus']" in str(caught.value)
     assert "1 of another shape ['no_mem_pos_enc']" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "target",
-    ["os.system", "sam2.build_sam.torch.load", "torch.nn.init.os.system", "sam2.modeling.sam2_base.trunc_normal_"],
-)
-def test_a_configuration_cannot_run_code(tiny_folder, tmp_path, target):
-    tree = yaml.safe_load((tiny_folder / "sam2.yaml").read_text())
-    tree["model"]["image_encoder"]["trunk"] = {"_target_": target, "x": "echo"}
-    config = tmp_path / "evil.yaml"
-    config.write_text(yaml.safe_dump(tree))
-    with pytest.raises(ValueError, match=f"evil.yaml: refused, because '{target}' is not a module"):
-        sam2.build_model(config)
-
-
-@pytest.mark.parametrize("text", ["model: 3", "[1, 2]", "model: {a: ${nowhere}}", "{"])
-def test_a_broken_configuration(tmp_path, text):
-    config = tmp_path / "broken.yaml"
-    config.write_text(text)
-    with pytest.raises(ValueError, match=r"broken\.yaml: "):
-        sam2.build_model(config)
-
-
-def test_find_config(tiny_folder):
-    assert sam2.find_config(str(tiny_folder / "sam2.yaml")) == tiny_folder / "sam2.yaml"
-    packaged = sam2.find_config("configs/sam2.1/sam2.1_hiera_l.yaml")
-    assert yaml.safe_load(packaged.read_text())["model"]["image_encoder"]["trunk"]["embed_dim"] == 144
-    with pytest.raises(ValueError, match=r"'sam2\.1_hiera_x\.yaml'.*configs/sam2\.1/sam2\.1_hiera_l\.yaml"):
-        sam2.find_config("sam2.1_hiera_x.yaml")
-
-
-def test_the_packaged_configuration_builds_what_build_sam2_builds():
-    from sam2.build_sam import build_sam2
-
-    name = "configs/sam2.1/sam2.1_hiera_t.yaml"
-    ours = sam2.build_model(sam2.find_config(name))
-    theirs = build_sam2(name, None, device="cpu")
-    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
-    assert vars(ours.sam_mask_decoder)["dynamic_multimask_stability_thresh"] == 0.98
-
-
-def test_build_and_digest_follow_the_params(tiny_folder, image):
-    params = Segment(
-        backend="sam2",
-        weights=str(tiny_folder / "sam2.safetensors"),
-        config=str(tiny_folder / "sam2.yaml"),
-        input_size_px=None,
-        swap_channels=False,
-        levels_size_px=224,
-        dtype="float32",
-    )
-    built = base.build(params, device="cpu").segment([image], [BOX])[0][0]
-    assert np.array_equal(built.low_res_logits, segmenter(tiny_folder).segment([image], [BOX])[0][0].low_res_logits)
-    packaged = params.model_copy(update={"config": "configs/sam2.1/sam2.1_hiera_t.yaml"})
-    assert base.digest(params) != base.digest(packaged)
 
 
 def test_tiny_weights_are_seeded_and_features_start_small(tiny_folder, tmp_path):

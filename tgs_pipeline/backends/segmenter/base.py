@@ -1,14 +1,10 @@
-"""Segmenter: what every segmenter backend offers, and the choice of one."""
+"""Segmenter: what every segmenter backend offers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-
-from tgs_pipeline import weights
-from tgs_pipeline.params import Segment
 
 
 @dataclass(frozen=True)
@@ -35,27 +31,3 @@ class Segmenter(Protocol):
         ValueError where the network yields NaN.
         """
         ...
-
-
-def build(params: Segment, *, device: str) -> Segmenter:
-    """The segmenter that the params name, with its weights loaded."""
-    match params.backend:
-        case "sam2":
-            from tgs_pipeline.backends.segmenter import sam2
-
-            return sam2.Sam2Segmenter(
-                sam2.load_model(sam2.find_config(params.config), Path(params.weights)),
-                device=device,
-                dtype=params.dtype,
-                input_size_px=params.input_size_px,
-                swap_channels=params.swap_channels,
-            )
-
-
-def digest(params: Segment) -> str:
-    """Digest of every file that decides what the segmenter computes: its weights and its configuration."""
-    match params.backend:
-        case "sam2":
-            from tgs_pipeline.backends.segmenter import sam2
-
-            return f"{weights.digest(Path(params.weights))}-{weights.digest(sam2.find_config(params.config))}"

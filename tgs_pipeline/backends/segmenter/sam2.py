@@ -10,7 +10,6 @@ same format. Legend: B frames, N boxes of all of them, S = the model's image siz
 """
 
 import contextlib
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 from torchvision.transforms.v2.functional import normalize, resize
 
 from tgs_pipeline.backends.segmenter.base import Segmentation
+from tgs_pipeline.backends.segmenter.sam2_config import build_model
 from tgs_pipeline.weights import load_state
 
 if TYPE_CHECKING:
@@ -31,11 +30,6 @@ MEAN_RGB = [0.485, 0.456, 0.406]  # ImageNet
 STD_RGB = [0.229, 0.224, 0.225]
 MAX_LOGIT = 32.0
 BOX_CORNER_LABELS = (2, 3)  # top left, bottom right, for SAM's prompt encoder
-DYNAMIC_MULTIMASK = {  # what build_sam2(apply_postprocessing=True) adds to every configuration
-    "dynamic_multimask_via_stability": True,
-    "dynamic_multimask_stability_delta": 0.05,
-    "dynamic_multimask_stability_thresh": 0.98,
-}
 NUM_KEYS_SHOWN = 5
 
 
@@ -128,23 +122,6 @@ def squeeze(image: np.ndarray, *, size_px: int) -> np.ndarray:
     return resized[0].permute(1, 2, 0).round().to(torch.uint8).numpy()
 
 
-def find_config(name: str) -> Path:
-    """The YAML file of a configuration: a path, or a name inside the package `sam2`; ValueError where it is neither."""
-    path = Path(name)
-    if path.is_file():
-        return path
-    spec = importlib.util.find_spec("sam2")
-    if spec is None or not spec.submodule_search_locations:
-        raise ValueError(f"segment.config {name!r}: no such file, and the package sam2 is not installed")
-    package = Path(spec.submodule_search_locations[0])
-    if (package / name).is_file():
-        return package / name
-    packaged = sorted(
-        path.relative_to(package).as_posix() for path in package.glob("configs/sam2*/sam2*_hiera_?*.yaml")
-    )
-    raise ValueError(f"segment.config {name!r}: no such file, and not one of the configurations in sam2: {packaged}")
-
-
 def load_model(config: Path, weights: Path) -> "SAM2Base":
     """A SAM 2 model from its configuration (YAML) and weights (`.pt` with {"model": state}, or `.safetensors`).
 
@@ -166,45 +143,3 @@ def load_model(config: Path, weights: Path) -> "SAM2Base":
         )
     model.load_state_dict(state)
     return model
-
-
-def build_model(config: Path) -> "SAM2Base":
-    """An untrained SAM 2 model from its configuration, with dynamic multimask on; ValueError as in `load_model`."""
-    from hydra.utils import instantiate
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
-    try:
-        content = OmegaConf.to_container(OmegaConf.load(config), resolve=True)
-    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{config}: not a readable configuration ({error})") from None
-    tree = content.get("model") if isinstance(content, dict) else None
-    if not isinstance(tree, dict):
-        raise ValueError(f"{config}: expected a mapping 'model', as in the configurations of the package sam2")
-    for target in _targets(tree):
-        _check_target(target, config=config)
-    extra = tree.get("sam_mask_decoder_extra_args") or {}
-    return instantiate(tree | {"sam_mask_decoder_extra_args": extra | DYNAMIC_MULTIMASK}, _recursive_=True)
-
-
-def _check_target(target: str, *, config: Path) -> None:
-    """Refuse a configuration that would call anything but constructors of modules: `_target_` can name any function."""
-    from hydra.utils import get_class
-
-    if target.startswith(("sam2.modeling.", "torch.nn.")):
-        with contextlib.suppress(ImportError, ValueError):  # no such class
-            found = get_class(target)
-            if issubclass(found, nn.Module) and found.__module__.startswith(("sam2.modeling.", "torch.nn.")):
-                return
-    raise ValueError(f"{config}: refused, because {target!r} is not a module of sam2.modeling or torch.nn")
-
-
-def _targets(node: object) -> list[str]:
-    """Every `_target_` below a node."""
-    if isinstance(node, dict):
-        own = [str(node["_target_"])] if "_target_" in node else []
-        return own + [target for value in node.values() for target in _targets(value)]
-    if isinstance(node, list):
-        return [target for value in node for target in _targets(value)]
-    return []

@@ -11,7 +11,7 @@ import yaml
 from safetensors.torch import save_file
 from torch import nn
 
-from tgs_pipeline.backends.segmenter.sam2 import build_model
+from tgs_pipeline.backends.segmenter.sam2_config import build_model
 
 if TYPE_CHECKING:
     from sam2.modeling.sam2_base import SAM2Base

@@ -1,0 +1,217 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from asked_example import sample, workspace_in, write_frame
+
+from tgs_pipeline.artifacts import boxes, masks, samples, table
+from tgs_pipeline.backends.segmenter.base import Segmentation
+from tgs_pipeline.metrics import levels, rle
+from tgs_pipeline.operators import segment
+from tgs_pipeline.params import Params, Segment
+from tgs_pipeline.rows import Execution, Recipe, Shard, StageError
+from tgs_pipeline.tinyworld.models import sam2 as tiny
+
+RECIPE = Recipe(stage="segment", version=1, params={}, weights="w")
+SMALL, LARGE = [8.0, 8.0, 24.0, 24.0], [8.0, 8.0, 72.0, 56.0]
+
+
+class FakeSegmenter:
+    """Fills each box; remembers what it was asked."""
+
+    def __init__(self):
+        self.calls: list[list[int]] = []
+
+    def segment(self, images, boxes_xyxy_px):
+        self.calls.append([len(found) for found in boxes_xyxy_px])
+        return [[self._fill(image, box) for box in found] for image, found in zip(images, boxes_xyxy_px, strict=True)]
+
+    def _fill(self, image, box):
+        mask = np.zeros(image.shape[:2], bool)
+        x0, y0, x1, y1 = box.astype(int)
+        mask[y0:y1, x0:x1] = True
+        logits = np.where(mask, 4.0, -4.0).astype(np.float32)
+        return Segmentation(mask, logits, 0.5)
+
+
+def box(uid: str, row: int, frame_index: int, xyxy: list[float] | None, **changes: object) -> dict:
+    return {
+        "uid": uid, "row": row, "frame_index": frame_index, "box_xyxy_px": xyxy, "score": None, "phrase": None,
+        "query_index": None, "num_candidates": 0, "status": "ok" if xyxy else "no_box",
+        "reason": None if xyxy else "no candidate above 0.1",
+    } | changes  # fmt: skip
+
+
+def write_inputs(workspace, sample_rows: list[dict], box_rows: list[dict]) -> None:
+    table.write(workspace.samples, samples.SCHEMA, [table.from_rows(sample_rows, samples.SCHEMA)])
+    table.write(workspace.boxes, boxes.SCHEMA, [table.from_rows(box_rows, boxes.SCHEMA)])
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """Two references to one clip of two frames and a third one without an answer."""
+    place = workspace_in(tmp_path)
+    for name in ("f0", "f1"):
+        write_frame(place, name)
+    write_inputs(
+        place,
+        [sample(uid, row, frames=["f0", "f1"]) for row, uid in enumerate(("a_x_1", "a_x_2", "a_x_3"))],
+        [
+            box("a_x_1", 0, 0, SMALL),
+            box("a_x_1", 0, 1, LARGE),
+            box("a_x_2", 1, 0, LARGE),
+            box("a_x_2", 1, 1, None),
+            box("a_x_3", 2, 0, SMALL),
+            box("a_x_3", 2, 1, LARGE),
+        ],
+    )
+    return place
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("sam2")
+    tiny.write(folder, seed=0)
+    return folder
+
+
+def params(weights: Path, **changes: object) -> Params:
+    """The one section that the stage reads."""
+    settings = {
+        "backend": "sam2", "weights": str(weights / "sam2.safetensors"), "config": str(weights / "sam2.yaml"),
+        "input_size_px": None, "swap_channels": False, "levels_size_px": 64, "dtype": "float32",
+    }  # fmt: skip
+    return Params.model_construct(segment=Segment(**settings | changes))
+
+
+def execution(workspace, **changes: object) -> Execution:
+    options = {
+        "cache": workspace.cache, "batch_size": 3, "num_loaders": 2, "flush_rows": 64, "flush_sec": 20.0,
+        "max_failure_rate": 0.0, "device": "cpu",
+    }  # fmt: skip
+    return Execution(**options | changes)
+
+
+def test_units_of_one_frame_stand_together(workspace):
+    (units,) = segment.units(workspace, recipe=RECIPE)
+    assert units["frame_hash"].to_pylist() == ["f0", "f0", "f0", "f1", "f1"]
+    assert units["box_xyxy_px"].to_pylist() == [SMALL, LARGE, SMALL, LARGE, LARGE]
+    keys = units["key"].to_pylist()
+    assert keys[0] == keys[2] != keys[1]
+    assert keys[3] == keys[4]
+    assert keys[0] == RECIPE.key("f0", SMALL)
+
+
+def test_a_frame_is_given_once_with_all_its_boxes(workspace):
+    (units,) = segment.units(workspace, recipe=RECIPE)
+    loaded = segment.load(units, dataset=workspace.dataset)
+    assert loaded["reason"].to_pylist() == [None] * 5
+    fake = FakeSegmenter()
+    rows = segment.SegmentOperator(fake, levels_size_px=32)(loaded.drop_columns("reason")).to_pylist()
+    assert fake.calls == [[3, 2]]
+    assert [row["key"] for row in rows] == units["key"].to_pylist()
+    for row, xyxy in zip(rows, units["box_xyxy_px"].to_pylist(), strict=True):
+        mask = rle.decode(row["rle"], height=64, width=96)
+        assert mask.sum() == (xyxy[2] - xyxy[0]) * (xyxy[3] - xyxy[1])
+        assert (row["height"], row["width"], row["predicted_iou"], row["status"]) == (64, 96, 0.5, "ok")
+        shown = levels.foreground(levels.decompress(row["levels"], size=32))
+        assert (shown == mask[::2, ::3]).mean() > 0.9
+
+
+def test_score_levels_is_bilinear_then_sigmoid():
+    logits = np.float32([[-4, -4], [4, 4]])
+    scores = segment.score_levels(logits, size_px=4)
+    expected = levels.encode((1 / (1 + np.exp(-np.float32([-4, -2, 2, 4])))).astype(np.float32))
+    assert scores.tolist() == [[level] * 4 for level in expected.tolist()]
+
+
+def test_a_score_map_of_sure_logits_reaches_the_ends():
+    logits = np.float32([[-32, 32]])
+    assert segment.score_levels(logits, size_px=2).tolist() == [[0, 255], [0, 255]]
+
+
+def test_run_writes_a_row_for_each_box_in_order(workspace, weights):
+    segment.run(params(weights), workspace, execution(workspace))
+    rows = pq.read_table(workspace.masks).to_pylist()
+    asked = pq.read_table(workspace.boxes).to_pylist()
+    identity = ("uid", "row", "frame_index")
+    assert [[row[name] for name in identity] for row in rows] == [[row[name] for name in identity] for row in asked]
+    assert [row["status"] for row in rows] == ["ok", "ok", "ok", "no_box", "ok", "ok"]
+    assert rows[3]["reason"] == "no candidate above 0.1"
+    assert rows[3]["levels"] is None
+    assert not rle.decode(rows[3]["rle"], height=64, width=96).any()
+    assert all((row["height"], row["width"], row["levels_size"]) == (64, 96, 64) for row in rows)
+    same = {name: value for name, value in rows[4].items() if name not in identity}
+    assert same == {name: value for name, value in rows[0].items() if name not in identity}
+    assert rows[0]["levels"] != rows[2]["levels"]
+    stored = pa.concat_tables(pq.read_table(path) for path in (workspace.cache / "segment").glob("seg-*.parquet"))
+    assert stored.num_rows == 3  # (f0, SMALL), (f0, LARGE), (f1, LARGE)
+
+
+def test_run_again_computes_nothing_and_gives_the_same_bytes(workspace, weights, monkeypatch):
+    segment.run(params(weights), workspace, execution(workspace))
+    first = workspace.masks.read_bytes()
+    workspace.masks.unlink()
+    monkeypatch.setattr(segment, "make_segmenter", lambda *_, **__: pytest.fail("a model was loaded"))
+    segment.run(params(weights), workspace, execution(workspace))
+    assert workspace.masks.read_bytes() == first
+
+
+def test_batch_size_changes_no_mask(workspace, weights, tmp_path):
+    segment.run(params(weights), workspace, execution(workspace))
+    first = pq.read_table(workspace.masks)
+    segment.run(params(weights), workspace, execution(workspace, batch_size=1, cache=tmp_path / "other"))
+    again = pq.read_table(workspace.masks)
+    assert again["rle"].to_pylist() == first["rle"].to_pylist()
+
+
+def test_the_recipe_follows_settings_and_files_and_nothing_else(weights, tmp_path):
+    first = segment.make_recipe(params(weights).segment)
+    assert first.key() != segment.make_recipe(params(weights, swap_channels=True).segment).key()
+    assert (
+        first.key() != segment.make_recipe(params(weights, config="configs/sam2.1/sam2.1_hiera_t.yaml").segment).key()
+    )
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("sam2.safetensors", "sam2.yaml"):
+        (moved / name).write_bytes((weights / name).read_bytes())
+    assert first.key() == segment.make_recipe(params(moved).segment).key()
+
+
+def test_a_shard_publishes_nothing(workspace, weights):
+    segment.run(params(weights), workspace, execution(workspace, shard=Shard(0, 2)))
+    assert not workspace.masks.exists()
+
+
+def test_a_frame_that_cannot_be_read_fails_its_rows_alone(workspace, weights):
+    (workspace.dataset / "f1.png").write_bytes(b"no image")
+    with pytest.raises(StageError, match=r"f1\.png: not a readable image"):
+        segment.run(params(weights), workspace, execution(workspace))
+    segment.run(params(weights), workspace, execution(workspace, max_failure_rate=1.0))
+    rows = pq.read_table(workspace.masks).to_pylist()
+    assert [row["status"] for row in rows] == ["ok", "failed", "ok", "no_box", "ok", "failed"]
+    assert rows[1]["reason"].startswith("segment: ")
+    assert "f1.png" in rows[1]["reason"]
+    assert not rle.decode(rows[1]["rle"], height=64, width=96).any()
+    assert masks.SCHEMA.equals(pq.read_schema(workspace.masks))
+
+
+def test_failed_samples_keep_their_rows(tmp_path, weights):
+    workspace = workspace_in(tmp_path)
+    failed = sample("a_x_1", 0, frames=["f0"], frame_hashes=[], mask_hashes=[], height=0, width=0, status="failed")
+    why = {"status": "failed", "reason": "sample: no such file"}
+    write_inputs(workspace, [failed], [box("a_x_1", 0, 0, None, **why)])
+    segment.run(params(weights), workspace, execution(workspace))
+    (row,) = pq.read_table(workspace.masks).to_pylist()
+    assert (row["status"], row["reason"], row["height"], row["width"]) == ("failed", "sample: no such file", 0, 0)
+
+
+def test_boxes_of_other_samples_are_refused(workspace):
+    write_inputs(workspace, [sample("b_x_1", 0, frames=["f0"])], [box("a_x_1", 0, 0, SMALL)])
+    with pytest.raises(ValueError, match=r"boxes\.parquet: a_x_1 \(row 0\) is not among the samples"):
+        list(segment.units(workspace, recipe=RECIPE))
+    write_inputs(workspace, [sample("a_x_1", 0, frames=["f0"])], [box("a_x_1", 0, 7, SMALL)])
+    with pytest.raises(ValueError, match=r"a_x_1 \(row 0\) has a box for frame 7, which the sample lacks"):
+        list(segment.units(workspace, recipe=RECIPE))

@@ -1,0 +1,236 @@
+"""segment: boxes -> the mask and score map of each frame of each sample, computed once for each distinct (frame, box).
+
+Inputs: samples, boxes, the frames themselves. Output: artifacts/masks/masks.parquet, a row for each row of boxes and in
+their order. Where there is no box, the mask is all background and keeps the status and reason of the box.
+"""
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from tgs_pipeline.artifacts import boxes, masks, samples, table
+from tgs_pipeline.artifacts.lookup import Lookup
+from tgs_pipeline.data.media import load_images, to_images
+from tgs_pipeline.metrics import levels, rle
+from tgs_pipeline.params import Params, Segment
+from tgs_pipeline.rows import WHOLE, Execution, Recipe, compute
+from tgs_pipeline.weights import digest
+from tgs_pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tgs_pipeline.backends.segmenter.base import Segmenter
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+WINDOW_ROWS = 4096  # rows within which units of one frame are brought together
+UNIT = pa.schema(
+    [
+        pa.field("key", pa.string()),
+        pa.field("frame_hash", pa.string()),
+        pa.field("path", pa.string()),  # relative to the dataset
+        pa.field("box_xyxy_px", pa.list_(pa.float32())),
+    ]
+)
+PAYLOAD = pa.schema(
+    [
+        masks.SCHEMA.field(name).with_nullable(True).remove_metadata()
+        for name in ("height", "width", "rle", "levels", "predicted_iou")
+    ]
+)
+
+
+def run(params: Params, workspace: Workspace, execution: Execution) -> None:
+    """Compute the masks that the row store lacks and write them all."""
+    settings = params.segment
+    recipe = make_recipe(settings)
+    rows = compute(
+        units(workspace, recipe=recipe),
+        recipe=recipe,
+        payload=PAYLOAD,
+        load=lambda batch: load(batch, dataset=workspace.dataset),
+        make_operator=lambda: SegmentOperator(
+            make_segmenter(settings, device=execution.device), levels_size_px=settings.levels_size_px
+        ),
+        execution=execution,
+    )
+    if execution.shard == WHOLE:
+        statuses: Counter[str] = Counter()
+        view = _view(workspace, rows, recipe=recipe, levels_size_px=settings.levels_size_px, statuses=statuses)
+        num_rows = table.write(workspace.masks, masks.SCHEMA, view)
+        log.info("segment: %d frames: %s", num_rows, ", ".join(f"{n} {what}" for what, n in sorted(statuses.items())))
+
+
+def make_recipe(settings: Segment) -> Recipe:
+    """What decides a row besides frame and box."""
+    match settings.backend:
+        case "sam2":
+            from tgs_pipeline.backends.segmenter.sam2_config import find_config
+
+            files = [Path(settings.weights), find_config(settings.config)]
+    deciding = settings.model_dump(exclude={"weights", "config"})
+    return Recipe(stage="segment", version=VERSION, params=deciding, weights=" ".join(digest(file) for file in files))
+
+
+def make_segmenter(settings: Segment, *, device: str) -> "Segmenter":
+    """The segmenter that the params name, with its weights loaded."""
+    match settings.backend:
+        case "sam2":
+            from tgs_pipeline.backends.segmenter.sam2 import Sam2Segmenter, load_model
+            from tgs_pipeline.backends.segmenter.sam2_config import find_config
+
+            return Sam2Segmenter(
+                load_model(find_config(settings.config), Path(settings.weights)),
+                device=device,
+                dtype=settings.dtype,
+                input_size_px=settings.input_size_px,
+                swap_channels=settings.swap_channels,
+            )
+
+
+def units(workspace: Workspace, *, recipe: Recipe) -> Iterator[pa.Table]:
+    """Stream tables of UNIT: the frame and box of each row of boxes that has one; repeats are not removed.
+
+    Within WINDOW_ROWS rows, the boxes of one frame stand together, so that a batch encodes it once: the references of
+    a clip follow each other in the samples.
+    """
+    for window in _windows(_boxed_frames(workspace), WINDOW_ROWS):
+        frames: dict[str, list[dict]] = defaultdict(list)
+        for row in window:
+            if row["box_xyxy_px"] is not None:
+                unit = {name: row[name] for name in UNIT.names if name != "key"}
+                frames[row["frame_hash"]].append(unit | {"key": _key(recipe, row)})
+        if frames:
+            yield pa.Table.from_pylist([unit for found in frames.values() for unit in found], schema=UNIT)
+
+
+def load(batch: pa.Table, *, dataset: Path) -> pa.Table:
+    """Add the decoded frames (`image`, `reason`); a frame that several boxes share is decoded once."""
+    paths = batch["path"].to_pylist()
+    distinct = list(dict.fromkeys(paths))
+    images, reasons = load_images([dataset / path for path in distinct])
+    places = pa.array([distinct.index(path) for path in paths], pa.int64())
+    return batch.append_column("image", images.take(places)).append_column("reason", reasons.take(places))
+
+
+class SegmentOperator:
+    """Runs a segmenter on a batch of loaded units."""
+
+    def __init__(self, segmenter: "Segmenter", *, levels_size_px: int) -> None:
+        self.segmenter = segmenter
+        self.levels_size_px = levels_size_px
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """A row of PAYLOAD for each unit. Each distinct frame is given to the segmenter once, with all its boxes."""
+        frame_hashes = table["frame_hash"].to_pylist()
+        images = dict(zip(frame_hashes, to_images(table["image"]), strict=True))
+        asked: dict[str, list[list[float]]] = defaultdict(list)
+        for frame_hash, box in zip(frame_hashes, table["box_xyxy_px"].to_pylist(), strict=True):
+            asked[frame_hash].append(box)
+        found = self.segmenter.segment(
+            list(images.values()), [np.array(asked[frame_hash], np.float32) for frame_hash in images]
+        )
+        answers = {frame_hash: iter(masks) for frame_hash, masks in zip(images, found, strict=True)}
+        rows = []
+        for key, frame_hash in zip(table["key"].to_pylist(), frame_hashes, strict=True):
+            answer = next(answers[frame_hash])
+            score_map = score_levels(answer.low_res_logits, size_px=self.levels_size_px)
+            rows.append(
+                {
+                    "key": key,
+                    "status": "ok",
+                    "reason": None,
+                    "height": answer.mask.shape[0],
+                    "width": answer.mask.shape[1],
+                    "rle": rle.encode(answer.mask),
+                    "levels": levels.compress(score_map),
+                    "predicted_iou": answer.predicted_iou,
+                }
+            )
+        outcome = [pa.field("key", pa.string()), pa.field("status", pa.string()), pa.field("reason", pa.string())]
+        return pa.Table.from_pylist(rows, schema=pa.schema([*outcome, *PAYLOAD]))
+
+
+def score_levels(low_res_logits: np.ndarray, *, size_px: int) -> np.ndarray:
+    """Levels uint8 (size_px, size_px) of logits float32 (h, w): bilinear, then sigmoid, as upstream (4.4)."""
+    import torch
+    import torch.nn.functional as F
+
+    logits = torch.from_numpy(low_res_logits)[None, None]
+    resized = F.interpolate(logits, (size_px, size_px), mode="bilinear", align_corners=False)
+    return levels.encode(resized[0, 0].sigmoid().numpy())
+
+
+def _key(recipe: Recipe, row: dict) -> str:
+    return recipe.key(row["frame_hash"], row["box_xyxy_px"])
+
+
+def _boxed_frames(workspace: Workspace) -> Iterator[dict]:
+    """Stream the rows of boxes, each with `frame_hash`, `path`, `height` and `width` of its frame.
+
+    ValueError where the boxes are not those of the samples.
+    """
+    columns = ["uid", "row", "frame_indices", "frame_hashes", "frame_paths", "height", "width"]
+    remaining = table.read_rows(workspace.samples, samples.SCHEMA, columns=columns)
+    sample: dict | None = None
+    frames: dict[int, dict] = {}
+    for box in table.read_rows(workspace.boxes, boxes.SCHEMA):
+        while sample is None or (sample["uid"], sample["row"]) != (box["uid"], box["row"]):
+            sample = next(remaining, None)
+            if sample is None:
+                raise ValueError(
+                    f"{workspace.boxes}: {box['uid']} (row {box['row']}) is not among the samples after the one before "
+                    "it; run `dvc repro` to make the boxes of these samples"
+                )
+            # A failed sample can lack hashes; it has no box.
+            hashes = sample["frame_hashes"] or [None] * len(sample["frame_indices"])
+            frames = {
+                index: {"frame_hash": frame_hash, "path": path, "height": sample["height"], "width": sample["width"]}
+                for index, frame_hash, path in zip(sample["frame_indices"], hashes, sample["frame_paths"], strict=True)
+            }
+        if box["frame_index"] not in frames:
+            raise ValueError(
+                f"{workspace.boxes}: {box['uid']} (row {box['row']}) has a box for frame {box['frame_index']}, which the "
+                f"sample lacks; run `dvc repro` to make the boxes of these samples"
+            )
+        yield box | frames[box["frame_index"]]
+
+
+def _windows(rows: Iterator[dict], size: int) -> Iterator[list[dict]]:
+    while window := list(islice(rows, size)):
+        yield window
+
+
+def _view(
+    workspace: Workspace, rows: Lookup, *, recipe: Recipe, levels_size_px: int, statuses: Counter[str]
+) -> Iterator[pa.Table]:
+    """The artifact, streamed; counts the statuses."""
+    for window in _windows(_boxed_frames(workspace), table.ROW_GROUP_ROWS):
+        keys = [_key(recipe, frame) for frame in window if frame["box_xyxy_px"] is not None]
+        computed = iter(rows.take(keys).to_pylist())
+        view = [_row(frame, next(computed) if frame["box_xyxy_px"] is not None else None) for frame in window]
+        statuses.update(row["status"] for row in view)
+        yield table.from_rows([row | {"levels_size": levels_size_px} for row in view], masks.SCHEMA)
+
+
+def _row(frame: dict, computed: dict | None) -> dict:
+    """The masks row of a frame, without levels_size; `computed` is its row of the store, None where it has no box."""
+    row = {name: frame[name] for name in ("uid", "row", "frame_index", "height", "width", "status", "reason")}
+    row |= {"rle": _empty(frame["height"], frame["width"]), "levels": None, "predicted_iou": None}
+    if computed is None:
+        return row
+    if computed["status"] != "ok":
+        return row | {"status": "failed", "reason": f"segment: {computed['reason']}"}
+    return row | {name: computed[name] for name in PAYLOAD.names}
+
+
+@lru_cache(maxsize=64)
+def _empty(height: int, width: int) -> bytes:
+    return rle.empty(height, width)

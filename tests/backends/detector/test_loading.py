@@ -1,0 +1,133 @@
+"""Weights that are missing, broken, or fit no model."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tgs_pipeline.backends.detector import groundingdino
+from tgs_pipeline.backends.detector.groundingdino import GroundingDinoDetector
+from tgs_pipeline.backends.detector.transformers import TransformersDetector
+
+from .conftest import SIZE
+
+
+@pytest.fixture
+def port_copy(folders, tmp_path):
+    return shutil.copytree(folders.port, tmp_path / "port")
+
+
+@pytest.fixture
+def original_copy(folders, tmp_path):
+    return shutil.copytree(folders.original, tmp_path / "original")
+
+
+def load_port(folder):
+    return TransformersDetector(folder, device="cpu", dtype="float32", **SIZE)
+
+
+def load_original(folder):
+    return GroundingDinoDetector(folder, device="cpu", dtype="float32", **SIZE)
+
+
+def change(path, edit) -> None:
+    if path.suffix == ".pth":
+        content = torch.load(path, weights_only=True)
+        edit(content["model"])
+        torch.save(content, path)
+    else:
+        state = load_file(path)
+        edit(state)
+        save_file(state, path)
+
+
+def test_port_names_the_files_it_lacks(port_copy, tmp_path):
+    (port_copy / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"port lacks model\.safetensors: `make weights`"):
+        load_port(port_copy)
+    with pytest.raises(ValueError, match=r"lacks config\.json, model\.safetensors"):
+        load_port(tmp_path / "nowhere")
+
+
+def test_port_names_the_first_wrong_tensor(port_copy):
+    path = port_copy / "model.safetensors"
+    change(path, lambda state: state.pop("model.enc_output.bias"))
+    with pytest.raises(ValueError, match=r"1 missing keys, the first is model\.enc_output\.bias"):
+        load_port(port_copy)
+    change(path, lambda state: state.update({"model.enc_output.bias": torch.zeros(7)}))
+    with pytest.raises(ValueError, match=r"1 mismatched keys, the first is .*model\.enc_output\.bias"):
+        load_port(port_copy)
+    change(path, lambda state: state.update({"model.enc_output.bias": torch.zeros(256), "extra": torch.zeros(1)}))
+    with pytest.raises(ValueError, match="1 unexpected keys, the first is extra"):
+        load_port(port_copy)
+
+
+def test_port_names_a_truncated_file(port_copy):
+    path = port_copy / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="not a whole safetensors file"):
+        load_port(port_copy)
+
+
+def test_original_names_the_first_wrong_tensor(original_copy):
+    path = original_copy / "model.pth"
+    change(path, lambda state: state.pop("module.feat_map.bias"))
+    with pytest.raises(
+        ValueError, match=r"model\.pth does not fit its config: 1 tensors differ, .* missing feat_map\.bias"
+    ):
+        load_original(original_copy)
+    change(path, lambda state: state.update({"module.feat_map.bias": torch.zeros(3)}))
+    with pytest.raises(ValueError, match=r"feat_map\.bias has shape \(3,\), expected \(256,\)"):
+        load_original(original_copy)
+    change(path, lambda state: state.update({"module.feat_map.bias": torch.zeros(256), "x": torch.zeros(1)}))
+    with pytest.raises(ValueError, match="unknown x"):
+        load_original(original_copy)
+
+
+def test_original_runs_no_code_from_a_checkpoint(original_copy):
+    torch.save({"model": SimpleNamespace()}, original_copy / "model.pth")
+    with pytest.raises(ValueError, match="refused, because it holds Python objects"):
+        load_original(original_copy)
+
+
+def test_original_reads_safetensors_too(original_copy, original, images):
+    content = torch.load(original_copy / "model.pth", weights_only=True)["model"]
+    save_file({name: tensor.clone() for name, tensor in content.items()}, original_copy / "model.safetensors")
+    with pytest.raises(
+        ValueError, match=r"expected one \.pth or \.safetensors file .* found \['model\.pth', 'model\.safe"
+    ):
+        load_original(original_copy)
+    (original_copy / "model.pth").unlink()
+    one, two = (d.detect(images[:1], ["dog."], floor=0.0)[0] for d in (load_original(original_copy), original))
+    assert (one.scores == two.scores).all()
+
+
+def test_original_checks_its_config(original_copy):
+    fields = json.loads((original_copy / "config.json").read_text())
+    (original_copy / "config.json").write_text(json.dumps(fields | {"num_querys": 5}))
+    with pytest.raises(ValueError, match=r"config\.json: unknown field 'num_querys'"):
+        load_original(original_copy)
+    (original_copy / "config.json").write_text(json.dumps(fields | {"hidden_dim": 96}))
+    with pytest.raises(ValueError, match="hidden_dim is 96, but the package works with 256 only"):
+        load_original(original_copy)
+    (original_copy / "config.json").unlink()
+    with pytest.raises(
+        ValueError, match=r"model\.pth: not one of \['groundingdino_swinb_cogcoor\.pth', .* needs a config"
+    ):
+        load_original(original_copy)
+
+
+def test_original_needs_the_text_folder(original_copy):
+    shutil.rmtree(original_copy / "bert-base-uncased")
+    with pytest.raises(ValueError, match="beside a folder bert-base-uncased/"):
+        load_original(original_copy)
+
+
+def test_published_checkpoints_need_no_config(tmp_path):
+    small = groundingdino._config(tmp_path / "groundingdino_swint_ogc.pth")
+    base = groundingdino._config(tmp_path / "groundingdino_swinb_cogcoor.pth")
+    assert (small.backbone, base.backbone) == ("swin_T_224_1k", "swin_B_384_22k")
+    assert (small.num_queries, small.enc_layers, small.max_text_len) == (900, 6, 256)

@@ -1,10 +1,13 @@
 """Fixtures shared by all tests."""
 
+import os
 from pathlib import Path
 
-import pytest
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: threads that wait for each other waste cores
 
+import pytest
 from project import ROOT
+
 SHARED = ROOT.parent / "shared" / "data"
 
 

@@ -10,9 +10,9 @@ from import_closure import import_closure
 
 from tgs_pipeline.params import Params
 
+DATA_SUFFIXES = {".jinja", ".css", ".js"}
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-# The operators that read data files of the package besides modules.
-PACKAGE_DATA = {"report": set((ROOT / "tgs_pipeline" / "report").glob("page.*"))}
+PACKAGE_DATA = {"report": {path for path in (ROOT / "tgs_pipeline/report").iterdir() if path.suffix in DATA_SUFFIXES}}
 
 
 def code_deps(stage: str) -> set[str]:

@@ -120,10 +120,12 @@ def run(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Find and mask, in one video, the object that a sentence refers to (the same operators, no DVC)."""
-    from tgs_pipeline import one_video
-
     with _errors():
-        chain = one_video.run(params_file.load(params), video=video, reference=ref, out=out, start_sec=start)
+        loaded = params_file.load(params)
+        stage.limit_threads(loaded.runtime.num_threads)
+        from tgs_pipeline import one_video
+
+        chain = one_video.run(loaded, video=video, reference=ref, out=out, start_sec=start)
     typer.echo(_readable(chain) + f"written to {out}: chain.json, boxes.json, masks/, overlay.png")
 
 

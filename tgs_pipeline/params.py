@@ -151,6 +151,7 @@ class Runtime(Section):
     cache: Text
     devices: Annotated[list[Text], Field(min_length=1)]  # one process per device
     num_loaders: PositiveInt
+    num_threads: PositiveInt  # CPU threads of a model; OMP_NUM_THREADS in the environment overrides it
     batch_size: BatchSize
     flush_rows: PositiveInt
     flush_sec: Annotated[float, Field(gt=0)]

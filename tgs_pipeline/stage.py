@@ -5,6 +5,7 @@ publishes the result from the store.
 """
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -34,6 +35,7 @@ def main(stage: str, run: RunStage) -> None:
         configure_logging()
         try:
             loaded = params_file.load(params)
+            limit_threads(loaded.runtime.num_threads)
             share = _shard(shard)
             devices = [device] if device else loaded.runtime.devices
             if share == WHOLE and len(devices) > 1 and hasattr(loaded.runtime.batch_size, stage):
@@ -48,9 +50,16 @@ def main(stage: str, run: RunStage) -> None:
 
 
 def configure_logging() -> None:
-    """One line for each message on stderr; quiet libraries."""
+    """One line for each message on stderr; libraries are quiet, and show progress in a terminal only."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("tgs_pipeline").setLevel(logging.INFO)
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def limit_threads(num_threads: int) -> None:
+    """CPU threads of the libraries that this process loads from now on; call it before torch is imported."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(num_threads))
 
 
 def workspace_of(params: Params, *, artifacts: Path = Path("artifacts")) -> Workspace:

@@ -197,8 +197,8 @@ def _boxed_frames(workspace: Workspace) -> Iterator[dict]:
             }
         if box["frame_index"] not in frames:
             raise ValueError(
-                f"{workspace.boxes}: {box['uid']} (row {box['row']}) has a box for frame {box['frame_index']}, which the "
-                f"sample lacks; run `dvc repro` to make the boxes of these samples"
+                f"{workspace.boxes}: {box['uid']} (row {box['row']}) has a box for frame {box['frame_index']}, which "
+                "the sample lacks; run `dvc repro` to make the boxes of these samples"
             )
         yield box | frames[box["frame_index"]]
 

@@ -1,0 +1,125 @@
+"""Scores of splits: means over samples, coverage, and the same as CSV for `dvc plots`.
+
+A split is scored by J and F over its samples, and by S over its null samples. Null samples of a split that also holds
+others (train, val) form a section of their own, `<split>_null`; those of `test_n` are the section `test_n`.
+"""
+
+import csv
+import io
+from dataclasses import dataclass, field
+
+import numpy as np
+
+NULL_SPLIT = "test_n"
+MIXED = ("test_s", "test_u")  # their plain mean is `mix` (UPSTREAM_FACTS 5.1)
+MAX_CURVE_POINTS = 200
+
+
+Values = dict[str, float | int | None]
+
+
+@dataclass
+class _Section:
+    """What is known of one section so far: scores of its scored samples, and counts of all."""
+
+    samples: int = 0
+    frames: int = 0
+    frames_expected: int = 0
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, row: dict, names: tuple[str, ...]) -> None:
+        self.samples += 1
+        self.frames += row["num_frames"]
+        self.frames_expected += row["num_frames_expected"]
+        if row["status"] != "failed":
+            for name in names:
+                self.values.setdefault(name, []).append(row[name])
+
+    def mean(self, name: str) -> float | None:
+        """Mean over the scored samples; None where none is."""
+        return float(np.mean(self.values[name])) if name in self.values else None
+
+    def counts(self) -> Values:
+        covered = self.frames / self.frames_expected if self.frames_expected else 0.0
+        return {"samples": self.samples, "coverage": covered}
+
+
+class Splits:
+    """Collects scores rows (artifacts/scores.py)."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, _Section] = {}
+        self.null: dict[str, _Section] = {}
+        self.reasons: list[str] = []
+
+    def add(self, row: dict) -> None:
+        """Count one sample."""
+        split = row["split"]
+        if row["is_null"]:
+            name = split if split == NULL_SPLIT else f"{split}_null"
+            self.null.setdefault(name, _Section()).add(row, ("S",))
+        else:
+            name = f"{split}_not_null" if split == NULL_SPLIT else split
+            self.found.setdefault(name, _Section()).add(row, ("J", "F", "JF"))
+        if row["status"] == "failed":
+            self.reasons.append(f"{row['uid']} (row {row['row']}): {row['reason']}")
+
+    def metrics(self) -> dict[str, Values]:
+        """The `splits` of metrics.json: means over scored samples (None where there is none), and what they cover.
+
+        samples: all samples of the section. coverage: frames scored / frames that the benchmark defines, 0..1.
+        false_positive_rate: share of scored null samples with any foreground.
+        """
+        result: dict[str, Values] = {}
+        for name, section in self.found.items():
+            result[name] = {"J": section.mean("J"), "F": section.mean("F"), "JF": section.mean("JF")}
+            result[name].update(section.counts())
+        if all(name in self.found for name in MIXED):
+            result["mix"] = {score: _plain_mean([result[name][score] for name in MIXED]) for score in ("J", "F", "JF")}
+        for name, section in self.null.items():
+            alarms = [value > 0 for value in section.values.get("S", [])]
+            result[name] = {"S": section.mean("S"), "false_positive_rate": float(np.mean(alarms)) if alarms else None}
+            result[name].update(section.counts())
+        return result
+
+    def summary(self) -> str:
+        """One line for the log."""
+        shown = []
+        for name, values in self.metrics().items():
+            score = "JF" if "JF" in values else "S"
+            text = "-" if values[score] is None else f"{values[score]:.4f}"
+            cover = f" (coverage {values['coverage']:.3f})" if "coverage" in values else ""
+            shown.append(f"{name} {'J&F' if score == 'JF' else score} {text}{cover}")
+        return ", ".join(shown) or "no samples"
+
+    def splits_csv(self) -> str:
+        """The metrics in long form: split, metric, value; what could not be scored has no line."""
+        rows = [
+            (split, metric, value)
+            for split, values in self.metrics().items()
+            for metric, value in values.items()
+            if value is not None
+        ]
+        return _csv(("split", "metric", "value"), rows)
+
+    def curve_csv(self) -> str:
+        """J&F that each share of the scored samples reaches: split, share, JF; at most MAX_CURVE_POINTS a split."""
+        rows = []
+        for split, section in self.found.items():
+            ranked = sorted(section.values.get("JF", []), reverse=True)
+            chosen = np.unique(np.linspace(0, len(ranked) - 1, MAX_CURVE_POINTS).round().astype(int)).tolist()
+            rows += [(split, (rank + 1) / len(ranked), ranked[rank]) for rank in chosen if ranked]
+        return _csv(("split", "share", "JF"), rows)
+
+
+def _plain_mean(values: list[float | int | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
+
+
+def _csv(header: tuple[str, ...], rows: list[tuple]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()

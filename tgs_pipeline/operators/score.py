@@ -1,0 +1,181 @@
+"""score: masks against ground truth -> the scores of each sample and of each split, by one named protocol. No model.
+
+Inputs: samples, masks, the ground truth masks of the dataset. Outputs, all in artifacts/score: scores.parquet, a row
+for each sample in their order; metrics.json; splits.csv and curve.csv, the same for `dvc plots`.
+
+What is scored, and as what:
+- An abstention (no_caption, no_box) is an empty mask and scored as one.
+- A reply of the thinker that could not be read (no_answer) is scored as the worst: J = F = 0, or S = 1.
+- A sample with a failed frame, or with ground truth missing, corrupt or of another size, is not scored, and its row
+  says why. Nothing scores well by being absent (trap T7).
+- Frames that the dataset lacks are not scored either; the sample is scored on the others.
+Both lower `coverage`: the frames scored as a share of the frames that the benchmark defines for the split.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from tqdm import tqdm
+
+from tgs_pipeline.artifacts import masks, samples, scores, table
+from tgs_pipeline.data.media import read_mask
+from tgs_pipeline.executors import local
+from tgs_pipeline.metrics import davis, levels, rle, splits, tgs
+from tgs_pipeline.params import Params, Score
+from tgs_pipeline.rows import WHOLE, Execution
+from tgs_pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+SAMPLE_COLUMNS = [
+    "uid", "row", "vid", "split", "is_null", "frame_indices", "num_frames", "height", "width", "mask_paths", "status",
+    "reason",
+]  # fmt: skip
+MASK_COLUMNS = ["uid", "row", "frame_index", "height", "width", "status", "reason"]
+MAP_COLUMNS = {"tgs": ["levels", "levels_size"], "davis": ["rle"]}
+NUM_REASONS_SHOWN = 10
+
+
+def run(params: Params, workspace: Workspace, execution: Execution) -> None:
+    """Score every sample and write all outputs."""
+    if execution.shard != WHOLE:
+        return  # nothing here is worth sharing out
+    settings = params.score
+    found = splits.Splits()
+    table.write(workspace.scores, scores.SCHEMA, _tables(settings, workspace, execution, found))
+    metrics = {"protocol": settings.protocol, "splits": found.metrics()}
+    _write_text(workspace.metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    _write_text(workspace.metrics.with_name("splits.csv"), found.splits_csv())
+    _write_text(workspace.metrics.with_name("curve.csv"), found.curve_csv())
+    log.info("score: protocol %s: %s", settings.protocol, found.summary())
+    if found.reasons:
+        shown = "\n".join(f"  {reason}" for reason in found.reasons[:NUM_REASONS_SHOWN])
+        left = len(found.reasons) - NUM_REASONS_SHOWN
+        log.warning(
+            "score: %d samples are not scored:\n%s%s",
+            len(found.reasons), shown, f"\n  ... and {left} more" if left > 0 else "",
+        )  # fmt: skip
+
+
+def score_sample(pair: tuple[dict, list[dict]], *, settings: Score, dataset: Path) -> dict:
+    """The scores row of one sample from its row of samples and its rows of masks, one for each frame index."""
+    sample, frames = pair
+    row = {name: sample[name] for name in ("uid", "row", "vid", "split", "is_null")}
+    row |= {"J": None, "F": None, "JF": None, "S": None, "num_frames": 0, "num_frames_expected": sample["num_frames"]}
+    reason = _why_not(sample, frames)
+    if reason is not None:
+        return row | {"status": "failed", "reason": reason}
+    unread = next((frame for frame in frames if frame["status"] == "no_answer"), None)
+    outcome = {"num_frames": len(frames), "status": "ok", "reason": None}
+    if unread is not None:
+        outcome |= {"status": "no_answer", "reason": unread["reason"]}
+    try:
+        if sample["is_null"]:
+            value = 1.0 if unread else tgs.null_score([_binary(frame, settings) for frame in frames])
+            return row | outcome | {"S": value}
+        region, contour = (0.0, 0.0) if unread else _region_and_contour(sample, frames, settings, dataset)
+    except ValueError as error:
+        return row | {"status": "failed", "reason": str(error)}
+    return row | outcome | {"J": region, "F": contour, "JF": (region + contour) / 2}
+
+
+def _why_not(sample: dict, frames: list[dict]) -> str | None:
+    """Why a sample cannot be scored, as far as its rows tell; None if it can."""
+    if sample["status"] != "ok":
+        return f"sample: {sample['reason']}"
+    if not frames:
+        return "none of its frames is there"
+    for frame in frames:
+        if frame["status"] == "failed":
+            return f"frame {frame['frame_index']}: {frame['reason']}"
+    if sample["is_null"]:
+        return None  # only the prediction counts
+    without = [index for index, path in zip(sample["frame_indices"], sample["mask_paths"], strict=True) if path is None]
+    if len(without) == len(frames):
+        return "no ground truth"
+    return f"no ground truth for frame(s) {without}" if without else None
+
+
+def _region_and_contour(sample: dict, frames: list[dict], settings: Score, dataset: Path) -> tuple[float, float]:
+    """(J, F) of a sample with ground truth; ValueError names the file that cannot be used."""
+    greys = []
+    for path, frame in zip(sample["mask_paths"], frames, strict=True):
+        grey = read_mask(dataset / path)
+        if grey.shape != (frame["height"], frame["width"]):
+            raise ValueError(
+                f"{dataset / path}: {grey.shape[1]} x {grey.shape[0]} px, but frame {frame['frame_index']} has "
+                f"{frame['width']} x {frame['height']} px"
+            )
+        greys.append(grey)
+    match settings.protocol:
+        case "davis":
+            return davis.score_video([_binary(frame, settings) for frame in frames], [grey > 0 for grey in greys])
+        case "tgs":
+            gt_THW = [
+                tgs.resize_gt(grey, height=frame["levels_size"], width=frame["levels_size"], how=settings.gt_resize)
+                for grey, frame in zip(greys, frames, strict=True)
+            ]
+            return tgs.score_video([_levels(frame) for frame in frames], gt_THW)
+
+
+def _levels(frame: dict) -> np.ndarray:
+    return levels.decompress(frame["levels"], size=frame["levels_size"])
+
+
+def _binary(frame: dict, settings: Score) -> np.ndarray:
+    """The predicted mask, bool, on the grid that the protocol scores."""
+    if settings.protocol == "tgs":
+        return levels.foreground(_levels(frame))
+    return rle.decode(frame["rle"], height=frame["height"], width=frame["width"])
+
+
+def _tables(settings: Score, workspace: Workspace, execution: Execution, found: splits.Splits) -> Iterator[pa.Table]:
+    """The artifact, streamed; every row is counted in `found`."""
+    pairs = samples_with_masks(workspace, columns=[*MASK_COLUMNS, *MAP_COLUMNS[settings.protocol]])
+    score = partial(score_sample, settings=settings, dataset=workspace.dataset)
+    rows: list[dict] = []
+    with tqdm(desc="score", unit="sample", disable=None) as progress:
+        for row in local.prefetch(score, pairs, num_loaders=execution.num_loaders):
+            found.add(row)
+            rows.append(row)
+            progress.update()
+            if len(rows) == table.ROW_GROUP_ROWS:
+                yield table.from_rows(rows, scores.SCHEMA)
+                rows = []
+    if rows:
+        yield table.from_rows(rows, scores.SCHEMA)
+
+
+def samples_with_masks(workspace: Workspace, *, columns: list[str]) -> Iterator[tuple[dict, list[dict]]]:
+    """Stream each sample with its masks; ValueError where the masks are not those of the samples."""
+    stream = table.read_rows(workspace.masks, masks.SCHEMA, columns=columns)
+    groups = groupby(stream, key=lambda row: (row["uid"], row["row"]))
+    group = next(groups, None)
+    for sample in table.read_rows(workspace.samples, samples.SCHEMA, columns=SAMPLE_COLUMNS):
+        frames: list[dict] = []
+        if group is not None and group[0] == (sample["uid"], sample["row"]):
+            frames = list(group[1])
+            group = next(groups, None)
+        indices = [frame["frame_index"] for frame in frames]
+        if indices != sample["frame_indices"]:
+            raise ValueError(
+                f"{workspace.masks}: {sample['uid']} (row {sample['row']}) has masks of the frames {indices}, expected "
+                f"{sample['frame_indices']}; run `dvc repro` to make the masks of these samples"
+            )
+        yield sample, frames
+    if group is not None:
+        raise ValueError(
+            f"{workspace.masks}: {group[0][0]} (row {group[0][1]}) is not among the samples; run `dvc repro`"
+        )
+
+
+def _write_text(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

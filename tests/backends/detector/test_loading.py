@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tgs_pipeline.backends.detector import groundingdino
+from tgs_pipeline.backends.detector.conversion import to_port
 from tgs_pipeline.backends.detector.groundingdino import GroundingDinoDetector
 from tgs_pipeline.backends.detector.transformers import TransformersDetector
 
@@ -103,6 +104,15 @@ def test_original_reads_safetensors_too(original_copy, original, images):
     (original_copy / "model.pth").unlink()
     one, two = (d.detect(images[:1], ["dog."], floor=0.0)[0] for d in (load_original(original_copy), original))
     assert (one.scores == two.scores).all()
+
+
+def test_port_reads_a_converted_original(folders, port_copy, port, images):
+    content = torch.load(folders.original / "model.pth", weights_only=True)["model"]
+    converted = to_port({name.removeprefix("module."): tensor for name, tensor in content.items()})
+    save_file({name: tensor.clone() for name, tensor in converted.items()}, port_copy / "model.safetensors")
+    one, two = (d.detect(images[:1], ["dog."], floor=0.0)[0] for d in (load_port(port_copy), port))
+    assert (one.scores == two.scores).all()
+    assert (one.boxes_xyxy == two.boxes_xyxy).all()
 
 
 def test_original_checks_its_config(original_copy):

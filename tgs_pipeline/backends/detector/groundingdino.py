@@ -11,13 +11,12 @@ The package predates transformers 5 and mixes the captions of a batch; both are 
 
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
-from unittest.mock import patch
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import torch
@@ -109,12 +108,23 @@ def _build(config: SimpleNamespace, *, text_folder: Path, tokenizer: PreTrainedT
     ]
     with ExitStack() as stack:
         for module, name, replacement in replacements:
-            stack.enter_context(patch.object(module, name, replacement))
+            stack.enter_context(_replaced(module, name, replacement))
         stack.enter_context(_no_deprecation_warnings())
         model = network.build_groundingdino(config)
     for layer in model.transformer.encoder.text_layers:
         layer.register_forward_pre_hook(_keep_captions_apart, with_kwargs=True)
     return model
+
+
+@contextmanager
+def _replaced(module: ModuleType, name: str, replacement: Callable) -> Iterator[None]:
+    """Let `module.name` be something else for a while; the package has no other way in."""
+    kept = getattr(module, name)
+    setattr(module, name, replacement)
+    try:
+        yield
+    finally:
+        setattr(module, name, kept)
 
 
 def _with_3d_masks(bert_model: BertModel) -> BertModel:

@@ -21,7 +21,7 @@ from tgs_pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-SPECIAL_TOKENS = frozenset({"[CLS]", "[SEP]", "[PAD]", "."})
+NO_WORDS = frozenset({"[CLS]", "[SEP]", ".", "?"})  # what separates the sub-sentences of a caption
 
 
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
@@ -94,12 +94,12 @@ def to_pixels(box_xyxy: Sequence[float], *, height: int, width: int) -> np.ndarr
 def phrase(tokens: Sequence[str], token_scores: np.ndarray, *, text_threshold: float) -> str:
     """The words of the caption whose tokens score above the threshold; empty where none does.
 
-    A label only, it decides nothing (trap T22). Word pieces are joined; special tokens and dots are left out.
+    A label only, it decides nothing (trap T22). Word pieces are joined; what only separates is left out.
     """
     kept = [
         token
         for token, score in zip(tokens, token_scores, strict=True)
-        if score > np.float32(text_threshold) and token not in SPECIAL_TOKENS
+        if score > np.float32(text_threshold) and token not in NO_WORDS
     ]
     return " ".join(kept).replace(" ##", "")
 

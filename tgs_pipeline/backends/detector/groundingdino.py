@@ -100,7 +100,7 @@ def _build(config: SimpleNamespace, *, text_folder: Path, tokenizer: PreTrainedT
     backbone = import_module("groundingdino.models.GroundingDINO.backbone.backbone")
     text = import_module("groundingdino.util.get_tokenlizer")
     bert = BertModel(BertConfig.from_pretrained(text_folder, local_files_only=True))
-    replacements = [
+    replacements: list[tuple[ModuleType, str, Callable]] = [
         (network, "BertModelWarper", _with_3d_masks),
         (text, "get_tokenlizer", lambda _: tokenizer),  # the package would ask the hub
         (text, "get_pretrained_language_model", lambda _: bert),

@@ -96,3 +96,9 @@ def test_odd_text_passes_verbatim():
 def test_nested_tags_give_the_first_opening_to_the_first_closing():
     reply = parse_reply(REPLY.replace("<s_object> guitar", "<s_object> <s_object> guitar"), truncated=False)
     assert (reply.s_object, reply.status) == ("<s_object> guitar", "ok")
+
+
+def test_a_missing_chain_leaves_a_readable_answer():
+    reply = parse_reply(REPLY.replace("</think>", ""), truncated=False)
+    assert (reply.think, reply.s_object, reply.status) == (None, "guitar", "ok")
+    assert reply.reason == "<think> is not closed"

@@ -22,6 +22,6 @@ SCHEMA = pa.schema(
         field("raw", pa.string(), "the reply as generated", nullable=True),
         field("num_tokens", pa.int32(), "generated tokens, 0 for thinkers that generate none"),
         field("status", pa.string(), "ok | malformed (no answer can be read) | truncated (cut at the cap) | failed"),
-        field("reason", pa.string(), "why it is not ok", nullable=True),
+        field("reason", pa.string(), "why it is not ok, or what an ok reply lacks", nullable=True),
     ]
 )

@@ -32,6 +32,7 @@ SPECIAL_TOKENS = (
     "<box>",
     "</box>",
 )
+ANSWER_TAGS = ("f_object", "s_object")
 VIDEO, AUDIO = "<video>", "<audio>"  # each stands for all tokens of its modality
 
 _TEMPLATE = (
@@ -74,17 +75,17 @@ def parse_reply(text: str, *, truncated: bool) -> ParsedReply:
     """Read a reply: the first pair of each tag, blanks around its content dropped, everything else verbatim.
 
     truncated: the reply ended at the token limit; that matters only where the answer cannot be read.
-    A missing or unclosed tag, or an empty answer, gives status malformed (or truncated) and a reason, never the word
-    "Error" as upstream (trap T5). What could be read is kept. `null` in any case, with or without a full stop,
+    A missing, unclosed or empty answer tag gives status malformed (or truncated) and a reason, never the word "Error" as
+    upstream (trap T5); a missing chain leaves a readable answer ok, with a reason. What could be read is kept. `null` in any case, with or without a full stop,
     is an abstention (upstream compares with the bare lower-case word, UPSTREAM_FACTS 4.5).
     """
-    found = {tag: _content(text, tag) for tag in ("think", "f_object", "s_object")}
-    problems = [_problem(text, tag) for tag, content in found.items() if content is None]
-    problems += [f"<{tag}> is empty" for tag in ("f_object", "s_object") if found[tag] == ""]
+    found = {tag: _content(text, tag) for tag in ("think", *ANSWER_TAGS)}
+    problems = {tag: _problem(text, tag) for tag, content in found.items() if content is None}
+    problems |= {tag: f"<{tag}> is empty" for tag in ANSWER_TAGS if found[tag] == ""}
     think, f_object, s_object = found["think"], _answer(found["f_object"]), _answer(found["s_object"])
-    if not problems:
-        return ParsedReply(think, f_object, s_object, "ok", None)
-    reason = "; ".join(problems)
+    reason = "; ".join(problems.values()) or None
+    if not problems.keys() & set(ANSWER_TAGS):
+        return ParsedReply(think, f_object, s_object, "ok", reason)
     if truncated:
         return ParsedReply(think, f_object, s_object, "truncated", f"cut at the token limit: {reason}")
     return ParsedReply(think, f_object, s_object, "malformed", reason)

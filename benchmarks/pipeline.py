@@ -1,4 +1,4 @@
-"""What a run costs: time of full, repeated and partial runs, and peak memory of each stage against the number of videos.
+"""What a run costs: time of full, repeated and partial runs; peak memory of each stage by number of videos.
 
     python benchmarks/pipeline.py time
     python benchmarks/pipeline.py memory --videos 50 --videos 500
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +28,7 @@ app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 
 @contextmanager
-def project_copy():
+def project_copy() -> Iterator[Path]:
     """A copy of the committed files and the weights in a new folder, with its own DVC cache and row cache."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "project"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from project import ROOT
 from import_closure import import_closure
+from project import ROOT
 
 from tgs_pipeline.params import Params
 
@@ -20,7 +20,17 @@ def code_deps(stage: str) -> set[str]:
 
 
 def test_stages_are_the_ones_of_the_design_in_order():
-    assert list(STAGES) == ["dataset", "manifest", "features", "think", "detect", "ground", "segment", "score", "report"]
+    assert list(STAGES) == [
+        "dataset",
+        "manifest",
+        "features",
+        "think",
+        "detect",
+        "ground",
+        "segment",
+        "score",
+        "report",
+    ]
     assert {path.stem for path in (ROOT / "stages").glob("*.py")} == set(STAGES)
 
 
@@ -75,7 +85,9 @@ def test_a_stage_reads_only_what_it_declares():
                 used |= set(re.findall(r"\bparams\.([a-z_]+)\b(?!\s*import)", (ROOT / path).read_text()))
         used &= set(Params.model_fields) - {"runtime"}
         declared = {name.split(".")[0] for name in definition.get("params", [])}
-        assert used <= declared, f"stage {stage} reads params sections {sorted(used - declared)} that it does not declare"
+        assert used <= declared, (
+            f"stage {stage} reads params sections {sorted(used - declared)} that it does not declare"
+        )
 
 
 def test_init_files_are_empty():

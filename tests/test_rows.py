@@ -150,7 +150,7 @@ def test_full_disk_keeps_earlier_segments_and_leaves_no_part(tmp_path, monkeypat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(rows.os, "fsync", full)
-    with pytest.raises(StageError, match="No space left on device(.|\n)*earlier segments are kept"):
+    with pytest.raises(StageError, match=r"No space left on device(.|\n)*earlier segments are kept"):
         run(tmp_path, [1, 2, 3, 4, 5, 6, 7])
     monkeypatch.undo()
     assert not list((tmp_path / "square").glob(".*part"))
@@ -187,7 +187,9 @@ def test_shards_divide_the_work_and_a_whole_run_finds_it_done(tmp_path):
 def test_segments_of_another_layout_are_left_alone(tmp_path):
     folder = tmp_path / "square"
     folder.mkdir()
-    pq.write_table(pa.table({"key": ["old"], "status": ["ok"], "reason": [None], "cube": [1]}), folder / "seg-0.parquet")
+    pq.write_table(
+        pa.table({"key": ["old"], "status": ["ok"], "reason": [None], "cube": [1]}), folder / "seg-0.parquet"
+    )
     _, operator = run(tmp_path, [1])
     assert operator.batches == [[1]]
 
@@ -230,4 +232,4 @@ def test_cache_stats_and_gc(tmp_path):
     assert cache.stats(tmp_path)[0].rows == 4
     cache.collect(tmp_path, only_last_run=True)
     _, operator = run(tmp_path, [1, 2, 3, 4])
-    assert sorted(sum(operator.batches, [])) == [1, 2], "3 and 4 were used by the last run and kept"
+    assert sorted(number for batch in operator.batches for number in batch) == [1, 2]  # the last run used 3 and 4

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from tgs_pipeline import stage
 from tgs_pipeline import params as params_file
+from tgs_pipeline import stage
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 cache_app = typer.Typer(no_args_is_help=True, help="The row cache, where every finished row is kept.")
@@ -171,6 +171,8 @@ def evaluate(
 
     with _errors():
         result = evaluate_folders(pred, gt, protocol=protocol)
+    for warning in result.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     if as_json:
         json.dump(result.to_json(), sys.stdout)
         typer.echo()

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -114,7 +115,7 @@ class Segment(Section):
 
     backend: Literal["sam2"]
     weights: Text
-    config: Text  # sam2 model configuration (YAML)
+    config: Text  # sam2 model configuration: a YAML file (dvc watches it), or a name inside the package sam2
     input_size_px: PositiveInt | None  # null: native size; 224: distorted to a square as upstream (trap T21)
     swap_channels: bool  # true: BGR as upstream (trap T20)
     levels_size_px: PositiveInt  # side of the score map that protocol tgs scores
@@ -212,7 +213,7 @@ def load(path: Path) -> Params:
         raise ParamsError(f"{path}: {len(problems)} problem(s)\n" + "\n".join(f"  {p}" for p in problems)) from None
 
 
-def _explain(problem: dict) -> str:
+def _explain(problem: ErrorDetails) -> str:
     """One line for one pydantic error: where, what, and the nearest known key for an unknown one."""
     path = [str(part) for part in problem["loc"]]
     where = ".".join(path) or "params"

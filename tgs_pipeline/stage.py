@@ -58,8 +58,12 @@ def configure_logging() -> None:
 
 
 def limit_threads(num_threads: int) -> None:
-    """CPU threads of the libraries that this process loads from now on; call it before torch is imported."""
+    """CPU threads of the libraries that this process loads from now on; call it before torch is imported.
+
+    They sleep while they wait: spinning threads starve each other where other programs keep the cores busy.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", str(num_threads))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def workspace_of(params: Params, *, artifacts: Path = Path("artifacts")) -> Workspace:

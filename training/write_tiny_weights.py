@@ -19,7 +19,7 @@ def main(folder: Path) -> None:
     beats.write(folder / "beats.safetensors", seed=SEED)
     ref_thinker.write(folder / "ref_thinker", seed=SEED)
     grounding_dino.write(folder / "grounding_dino", seed=SEED)
-    sam2.write(folder / "sam2", seed=SEED)
+    sam2.write(folder, seed=SEED)
 
 
 if __name__ == "__main__":

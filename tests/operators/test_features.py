@@ -184,14 +184,12 @@ def test_a_broken_file_fails_its_video_only(weights, workspace, name, damage, me
     assert {tag["vid"] for tag in pq.read_table(workspace.audio_tags).to_pylist()} == {NULL_VID}
 
 
-def test_a_video_without_sound_says_so(tmp_path):
-    unit = features.Video(key="k", vid="v", frame_paths=["0.png"], audio_path=None)
-    media_path = tmp_path / "0.png"
-    media.Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(media_path)
-    loaded = features.load(next(features._units(iter([unit]))), dataset=tmp_path, side_px=8)
-    assert loaded["reason"].to_pylist() == [
-        "video v: it has no sound track, but the features of sound need one; add its audio file"
-    ]
+def test_a_video_without_sound_has_visual_features_only(weights, workspace):
+    (workspace.dataset / "media" / VID / "audio.wav").unlink()
+    run(weights, workspace)
+    found = FeatureReader(workspace.features).get(VID)
+    assert found.status == "ok" and found.visual.shape == (10, 49, 128) and found.audio is None
+    assert {tag["vid"] for tag in pq.read_table(workspace.audio_tags).to_pylist()} == {NULL_VID}
 
 
 def test_values_beyond_float16_fail_the_video(weights, workspace, monkeypatch):

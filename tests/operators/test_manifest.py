@@ -3,9 +3,9 @@ import shutil
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
 from dataset_example import NULL_VID, ROWS, VID, write_dataset, write_metadata
 from PIL import Image
+from project import ROOT
 
 from tgs_pipeline.artifacts import samples, table
 from tgs_pipeline.operators import manifest
@@ -16,8 +16,6 @@ from tgs_pipeline.workspace import Workspace
 
 
 def make(tmp_path, root, **dataset):
-    manifest.header_size.cache_clear()
-    manifest.content_hash.cache_clear()
     data = yaml.safe_load((ROOT / "params.yaml").read_text())
     data["dataset"] |= {"tinyworld": None, "root": str(root)} | dataset
     params = Params.model_validate(data)
@@ -83,7 +81,7 @@ def test_a_clip_without_any_frame_fails_also_when_frames_may_be_skipped(tmp_path
 
 def test_metadata_cannot_lead_out_of_the_root(tmp_path):
     write_metadata(tmp_path / "m.csv")
-    with pytest.raises(ValueError, match="leads out of dataset.root"):
+    with pytest.raises(ValueError, match=r"leads out of dataset\.root"):
         make(tmp_path, write_dataset(tmp_path / "data"), metadata="../m.csv")
 
 

@@ -152,7 +152,7 @@ def test_ground_truth_that_cannot_be_used_is_named(workspace):
     assert metrics["splits"]["test_s"] == {"J": None, "F": None, "JF": None, "samples": 3, "coverage": 0.0}
 
 
-def test_without_ground_truth_nothing_is_scored(workspace):
+def test_only_frames_with_ground_truth_are_scored(workspace):
     none = reference("a_x_1", 0, gt=[None, None], split="media")
     some = reference("a_x_2", 1, gt=["square", None], split="media")
     said = {"status": "no_answer", "reason": "think: the reply is malformed"}
@@ -164,8 +164,9 @@ def test_without_ground_truth_nothing_is_scored(workspace):
         ],
     )
     assert rows["a_x_1"]["reason"] == "no ground truth"
-    assert rows["a_x_2"]["reason"] == "no ground truth for frame(s) [1]"
-    assert metrics["splits"] == {"media": {"J": None, "F": None, "JF": None, "samples": 2, "coverage": 0.0}}
+    assert (rows["a_x_2"]["num_frames"], rows["a_x_2"]["status"]) == (1, "ok"), "the frame without it is left out"
+    assert rows["a_x_2"]["J"] == pytest.approx(1, abs=1e-6)
+    assert metrics["splits"]["media"]["samples"] == 2 and metrics["splits"]["media"]["coverage"] == 1 / 4
 
 
 def test_missing_frames_are_not_scored_and_lower_coverage(workspace):

@@ -197,6 +197,19 @@ def test_pass_through_needs_neither_features_nor_weights(workspace):
     assert (rows["d_dog_1"]["status"], rows["d_dog_1"]["reason"]) == ("failed", "frame 3 is missing")
 
 
+def test_a_clip_without_sound_is_a_failed_row_for_a_thinker_that_listens(workspace, weights, recorder):
+    silent = make_features("a", seed=1) | {"audio": None, "audio_shape": None}
+    with pa.ipc.new_file(workspace.features / "features-00000.arrow", features.SCHEMA) as writer:
+        for row in (silent, make_features("b", seed=1), make_features("c", seed=1)):
+            writer.write_batch(pa.RecordBatch.from_pylist([row], schema=features.SCHEMA))
+    think.run(make_params(weights), workspace, make_execution(workspace, max_failure_rate=1.0))
+    failed = [row for row in read(workspace).values() if row["vid"] == "a"]
+    assert failed and all(
+        row["status"] == "failed" and "video a: it has no sound track" in row["reason"] for row in failed
+    )
+    assert all(audio is not None for _, _, audio in recorder.asked) and recorder.asked
+
+
 def test_the_pass_through_depends_on_the_reference_alone(weights):
     one, other = make_params(weights, backend="reference"), make_params("x", backend="reference", max_new_tokens=9)
     assert think.make_recipe(one.think) == think.make_recipe(other.think)

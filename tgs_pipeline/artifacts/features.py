@@ -10,7 +10,12 @@ SCHEMA = pa.schema(
         field("key", pa.string(), "content key of the row: changes when media, encoders or their settings change"),
         field("visual", pa.large_binary(), "float16 (frames, patches, dim), C order", nullable=True),
         field("visual_shape", pa.list_(pa.int32()), "shape of `visual`", nullable=True),
-        field("audio", pa.large_binary(), "float16 (segments, patches, dim), C order", nullable=True),
+        field(
+            "audio",
+            pa.large_binary(),
+            "float16 (segments, patches, dim), C order; null where the video has no sound",
+            nullable=True,
+        ),
         field("audio_shape", pa.list_(pa.int32()), "shape of `audio`", nullable=True),
         field("status", pa.string(), "ok | failed"),
         field("reason", pa.string(), "why it failed", nullable=True),

@@ -1,4 +1,4 @@
-"""Random access to rows of Parquet files by a string key: an index of the keys and a few decoded row groups in memory."""
+"""Random access to rows of Parquet files by a string key; an index of the keys and a few row groups are in memory."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence

@@ -107,26 +107,25 @@ class FeatureOperator:
         encoded = [self._encode(*video) for video in zip(*columns, strict=True)]
         return pa.Table.from_pylist(encoded, schema=pa.schema([*rows.OUTCOME, *PAYLOAD]))
 
-    def _encode(self, key: str, vid: str, frames: np.ndarray, segments: np.ndarray, sound: np.ndarray) -> dict:
-        """One row. Tags are of the whole clip, on which BEATs is trained; features of its tenths, as Ref-Thinker's."""
-        with np.errstate(over="ignore"):  # an overflow becomes a failed row
-            visual = self.visual.encode(frames).astype(np.float16)
-            audio = self.audio.encode(segments).astype(np.float16)
-        scores = self.audio.classify(sound)
+    def _encode(
+        self, key: str, vid: str, frames: np.ndarray, segments: np.ndarray | None, sound: np.ndarray | None
+    ) -> dict:
+        """One row; a video without sound has visual features only.
+
+        Tags are of the whole clip, on which BEATs is trained; features of its tenths, as Ref-Thinker's.
+        """
         row = dict.fromkeys(PAYLOAD.names) | {"key": key, "status": "ok", "reason": None}
-        if not all(np.isfinite(array).all() for array in (visual, audio, scores)):
-            return row | {
-                "status": "failed",
-                "reason": f"video {vid}: the encoders gave values that float16 cannot hold",
-            }
-        return row | {
-            "visual": visual.tobytes(),
-            "visual_shape": visual.shape,
-            "audio": audio.tobytes(),
-            "audio_shape": audio.shape,
-            "labels": self.audio.labels,
-            "scores": scores,
-        }
+        with np.errstate(over="ignore"):  # an overflow becomes a failed row
+            found = {"visual": self.visual.encode(frames).astype(np.float16)}
+            if segments is not None and sound is not None:
+                found["audio"] = self.audio.encode(segments).astype(np.float16)
+                row |= {"labels": self.audio.labels, "scores": self.audio.classify(sound)}
+        if not all(np.isfinite(array).all() for array in found.values()):
+            reason = f"video {vid}: the encoders gave values that float16 cannot hold"
+            return dict.fromkeys(PAYLOAD.names) | {"key": key, "status": "failed", "reason": reason}
+        for name, array in found.items():
+            row |= {name: array.tobytes(), f"{name}_shape": array.shape}
+        return row
 
 
 def load(units: pa.Table, *, dataset: Path, side_px: int) -> pa.Table:
@@ -184,19 +183,22 @@ def _units(videos: Iterator[Video]) -> Iterator[pa.Table]:
         yield pa.Table.from_pylist([asdict(video) for video in chunk], schema=UNITS)
 
 
-def _decode(video: Video, *, dataset: Path, side_px: int) -> dict[str, np.ndarray]:
-    """Model inputs: frames uint8 (frames, side, side, 3), segments float32 (10, frames, 128), sound (frames, 128)."""
+def _decode(video: Video, *, dataset: Path, side_px: int) -> dict[str, np.ndarray | None]:
+    """Model inputs: frames uint8 (frames, side, side, 3), segments float32 (10, frames, 128), sound (frames, 128).
+
+    The last two are None for a video without a sound track: whether that matters is for the thinker to say.
+    """
     if not video.frame_paths:
         raise ValueError("it has no frame; extract its frames or leave its samples out")
     images = [media.read_image(dataset / path) for path in video.frame_paths]
+    frames = np.stack([clip.resize(image, side_px=side_px) for image in images])
     if video.audio_path is None:
-        raise ValueError("it has no sound track, but the features of sound need one; add its audio file")
+        return {"frames": frames, "segments": None, "sound": None}
     waveform = media.read_audio(dataset / video.audio_path, sample_rate_hz=fbank.SAMPLE_RATE_HZ)
     try:
         segments = fbank.segment_log_mels(waveform)
     except ValueError as error:
         raise ValueError(f"{dataset / video.audio_path}: {error}") from None
-    frames = np.stack([clip.resize(image, side_px=side_px) for image in images])
     return {"frames": frames, "segments": segments, "sound": fbank.log_mel(waveform)}
 
 
@@ -219,6 +221,9 @@ def _pack(arrays: Sequence[np.ndarray | None]) -> pa.Array:
     return pa.array(values, ARRAY)
 
 
-def _unpack(column: pa.ChunkedArray, dtype: type[np.generic]) -> list[np.ndarray]:
-    """The arrays of a column of type ARRAY without nulls, as read-only views."""
-    return [np.frombuffer(value["data"].as_buffer(), dtype).reshape(value["shape"].as_py()) for value in column]
+def _unpack(column: pa.ChunkedArray, dtype: type[np.generic]) -> list[np.ndarray | None]:
+    """The arrays of a column of type ARRAY, as read-only views; null becomes None."""
+    return [
+        np.frombuffer(value["data"].as_buffer(), dtype).reshape(value["shape"].as_py()) if value.is_valid else None
+        for value in column
+    ]

@@ -70,6 +70,8 @@ class _Inspector:
         self.skip_missing = skip_missing
         self.missing: dict[PurePosixPath, None] = {}  # ordered set
         self.problems: list[str] = []
+        self._hash = lru_cache(maxsize=NUM_FILES_REMEMBERED)(content_hash)
+        self._header_size = lru_cache(maxsize=NUM_FILES_REMEMBERED)(image_size)
 
     def row(self, sample: Sample) -> dict:
         """The samples row of one sample."""
@@ -101,9 +103,9 @@ class _Inspector:
             if not frames:
                 raise ValueError(f"{self.root / sample.frames[0].parent}: holds none of the frames of {sample.uid}")
             row["height"], row["width"] = self._size(frames, masks)
-            row["frame_hashes"] = [content_hash(self.root / path) for path in frames]
-            row["mask_hashes"] = [None if path is None else content_hash(self.root / path) for path in masks]
-            row["audio_hash"] = None if audio is None else content_hash(self.root / audio)
+            row["frame_hashes"] = [self._hash(self.root / path) for path in frames]
+            row["mask_hashes"] = [None if path is None else self._hash(self.root / path) for path in masks]
+            row["audio_hash"] = None if audio is None else self._hash(self.root / audio)
         except ValueError as error:
             row |= {"status": "failed", "reason": str(error)}
             self.problems.append(f"{sample.uid} (row {sample.row}): {error}")
@@ -126,9 +128,9 @@ class _Inspector:
 
     def _size(self, frames: list[PurePosixPath], masks: list[PurePosixPath | None]) -> tuple[int, int]:
         """(height, width) of the frames; ValueError where a frame or mask has another size."""
-        size = header_size(self.root / frames[0])
+        size = self._header_size(self.root / frames[0])
         for path in [*frames[1:], *(mask for mask in masks if mask is not None)]:
-            other = header_size(self.root / path)
+            other = self._header_size(self.root / path)
             if other != size:
                 raise ValueError(
                     f"{self.root / path}: {other[1]} x {other[0]} px, but {frames[0].name} of this clip has "
@@ -137,13 +139,6 @@ class _Inspector:
         return size
 
 
-@lru_cache(maxsize=NUM_FILES_REMEMBERED)
-def header_size(path: Path) -> tuple[int, int]:
-    """(height, width) of an image from its header."""
-    return image_size(path)
-
-
-@lru_cache(maxsize=NUM_FILES_REMEMBERED)
 def content_hash(path: Path) -> str:
     """blake2b-128 of a file; ValueError where it is larger than MAX_FILE_BYTES."""
     if path.stat().st_size > MAX_FILE_BYTES:

@@ -6,9 +6,9 @@ for each sample in their order; metrics.json; splits.csv and curve.csv, the same
 What is scored, and as what:
 - An abstention (no_caption, no_box) is an empty mask and scored as one.
 - A reply of the thinker that could not be read (no_answer) is scored as the worst: J = F = 0, or S = 1.
-- A sample with a failed frame, or with ground truth missing, corrupt or of another size, is not scored, and its row
-  says why. Nothing scores well by being absent (trap T7).
-- Frames that the dataset lacks are not scored either; the sample is scored on the others.
+- A sample with a failed frame, or with ground truth corrupt, of another size or missing altogether, is not scored, and
+  its row says why. Nothing scores well by being absent (trap T7).
+- Frames that the dataset lacks, or that have no ground truth, are not scored; the sample is scored on the others.
 Both lower `coverage`: the frames scored as a share of the frames that the benchmark defines for the split.
 """
 
@@ -16,7 +16,7 @@ import json
 import logging
 from collections.abc import Iterator
 from functools import partial
-from itertools import groupby
+from itertools import compress, groupby
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,9 @@ def score_sample(pair: tuple[dict, list[dict]], *, settings: Score, dataset: Pat
     reason = _why_not(sample, frames)
     if reason is not None:
         return row | {"status": "failed", "reason": reason}
+    if not sample["is_null"]:
+        known = [path is not None for path in sample["mask_paths"]]
+        frames = list(compress(frames, known))
     unread = next((frame for frame in frames if frame["status"] == "no_answer"), None)
     outcome = {"num_frames": len(frames), "status": "ok", "reason": None}
     if unread is not None:
@@ -96,16 +99,13 @@ def _why_not(sample: dict, frames: list[dict]) -> str | None:
             return f"frame {frame['frame_index']}: {frame['reason']}"
     if sample["is_null"]:
         return None  # only the prediction counts
-    without = [index for index, path in zip(sample["frame_indices"], sample["mask_paths"], strict=True) if path is None]
-    if len(without) == len(frames):
-        return "no ground truth"
-    return f"no ground truth for frame(s) {without}" if without else None
+    return None if any(path is not None for path in sample["mask_paths"]) else "no ground truth"
 
 
 def _region_and_contour(sample: dict, frames: list[dict], settings: Score, dataset: Path) -> tuple[float, float]:
-    """(J, F) of a sample with ground truth; ValueError names the file that cannot be used."""
+    """(J, F) over the frames with ground truth; ValueError names the file that cannot be used."""
     greys = []
-    for path, frame in zip(sample["mask_paths"], frames, strict=True):
+    for path, frame in zip(filter(None, sample["mask_paths"]), frames, strict=True):
         grey = read_mask(dataset / path)
         if grey.shape != (frame["height"], frame["width"]):
             raise ValueError(

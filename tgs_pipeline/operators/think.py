@@ -132,10 +132,17 @@ def _key(sample: dict, *, recipe: Recipe, reader: FeatureReader | None) -> tuple
 
 def _load(units: pa.Table, *, reader: FeatureReader | None) -> pa.Table:
     """Add the features of each unit, where the thinker reads them."""
-    units = units.append_column("reason", pa.nulls(units.num_rows, pa.string()))
     if reader is None:
-        return units
-    features = [reader.get(vid) for vid in units["vid"].to_pylist()]
+        return units.append_column("reason", pa.nulls(units.num_rows, pa.string()))
+    vids = units["vid"].to_pylist()
+    features = [reader.get(vid) for vid in vids]
+    reasons = [
+        f"video {vid}: it has no sound track, and Ref-Thinker listens; add its audio.wav, or think with another backend"
+        if one.audio is None
+        else None
+        for vid, one in zip(vids, features, strict=True)
+    ]
+    units = units.append_column("reason", pa.array(reasons, pa.string()))
     for name, kind in _LOADED:
         arrays = [getattr(one, name) for one in features]
         data = [None if array is None else array.tobytes() for array in arrays]

@@ -75,9 +75,10 @@ def parse_reply(text: str, *, truncated: bool) -> ParsedReply:
     """Read a reply: the first pair of each tag, blanks around its content dropped, everything else verbatim.
 
     truncated: the reply ended at the token limit; that matters only where the answer cannot be read.
-    A missing, unclosed or empty answer tag gives status malformed (or truncated) and a reason, never the word "Error" as
-    upstream (trap T5); a missing chain leaves a readable answer ok, with a reason. What could be read is kept. `null` in any case, with or without a full stop,
-    is an abstention (upstream compares with the bare lower-case word, UPSTREAM_FACTS 4.5).
+    A missing, unclosed or empty answer tag gives status malformed (or truncated) and a reason, never the word "Error"
+    as upstream (trap T5); a missing chain leaves a readable answer ok, with a reason. What could be read is kept.
+    `null` in any case, with or without a full stop, is an abstention (upstream compares with the bare lower-case word,
+    UPSTREAM_FACTS 4.5).
     """
     found = {tag: _content(text, tag) for tag in ("think", *ANSWER_TAGS)}
     problems = {tag: _problem(text, tag) for tag, content in found.items() if content is None}

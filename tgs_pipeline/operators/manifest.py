@@ -77,7 +77,8 @@ class _Inspector:
         """The samples row of one sample."""
         present = [index for index, path in enumerate(sample.frames) if self._exists(path)]
         frames = [sample.frames[index] for index in present]
-        masks = [self._mask(sample, index) for index in present]
+        truth = [self._mask(sample, index) for index in range(len(sample.frames))]
+        masks = [truth[index] for index in present]
         audio = next((path for path in sample.audio if (self.root / path).is_file()), None)
         row = {
             "uid": sample.uid,

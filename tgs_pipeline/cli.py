@@ -112,6 +112,21 @@ def _number(value: float | int | None) -> str:
 
 
 @app.command()
+def picture(
+    rows: Annotated[list[int], typer.Argument(help="Values of the column `row` of samples.")],
+    out: Annotated[Path, typer.Option(help="A PNG file.")],
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Draw some samples of the last run: frames, masks, boxes, reference and chain."""
+    with _errors():
+        workspace = stage.workspace_of(params_file.load(params))
+        from tgs_pipeline.report.picture import picture as draw
+
+        draw(workspace, out, rows=rows)
+    typer.echo(str(out))
+
+
+@app.command()
 def run(
     video: Annotated[Path, typer.Argument(help="A video file with sound.")],
     ref: Annotated[str, typer.Option(help="The referring expression.")],

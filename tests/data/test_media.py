@@ -36,11 +36,11 @@ def test_bad_images_are_named(tmp_path, jpeg, monkeypatch):
 
 
 def test_images_travel_through_tables(jpeg, tmp_path):
-    column, reasons = media.load_images([jpeg, tmp_path / "absent.jpg"])
-    assert reasons.to_pylist()[0] is None and "no such file" in reasons.to_pylist()[1]
-    table = pa.table({"image": column}).slice(0, 1)
-    (image,) = media.to_images(table["image"])
-    assert np.array_equal(image, media.read_image(jpeg))
+    loaded = media.load_frames(pa.table({"path": ["0.jpg", "absent.jpg", "0.jpg"]}), root=tmp_path)
+    first, absent, again = loaded["reason"].to_pylist()
+    assert first is None and again is None and "absent.jpg: no such file" in absent
+    images = media.to_images(loaded["image"].take([0, 2]))
+    assert all(np.array_equal(image, media.read_image(jpeg)) for image in images)
 
 
 def test_sound_is_mono_at_the_wanted_rate(tmp_path):

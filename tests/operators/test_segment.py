@@ -8,6 +8,7 @@ from asked_example import sample, workspace_in, write_frame
 
 from tgs_pipeline.artifacts import boxes, masks, samples, table
 from tgs_pipeline.backends.segmenter.base import Segmentation
+from tgs_pipeline.data.media import load_frames
 from tgs_pipeline.metrics import levels, rle
 from tgs_pipeline.operators import segment
 from tgs_pipeline.params import Params, Segment
@@ -106,7 +107,7 @@ def test_units_of_one_frame_stand_together(workspace):
 
 def test_a_frame_is_given_once_with_all_its_boxes(workspace):
     (units,) = segment.units(workspace, recipe=RECIPE)
-    loaded = segment.load(units, dataset=workspace.dataset)
+    loaded = load_frames(units, root=workspace.dataset)
     assert loaded["reason"].to_pylist() == [None] * 5
     fake = FakeSegmenter()
     rows = segment.SegmentOperator(fake, levels_size_px=32)(loaded.drop_columns("reason")).to_pylist()

@@ -74,18 +74,21 @@ def to_images(column: pa.Array | pa.ChunkedArray) -> list[np.ndarray]:
     ]
 
 
-def load_images(paths: Sequence[Path]) -> tuple[pa.Array, pa.Array]:
-    """Decode frames for a loader: a column of type IMAGE, and a string column of reasons (null where it went well)."""
-    images: list[np.ndarray | None] = []
-    reasons: list[str | None] = []
-    for path in paths:
+def load_frames(units: pa.Table, *, root: Path) -> pa.Table:
+    """The loader of stages that look at frames: adds `image` (IMAGE) and `reason` (null where decoding went well).
+
+    units: any table with a column `path`, relative to `root`. A frame that several units share is decoded once.
+    """
+    paths = units["path"].to_pylist()
+    images: dict[str, np.ndarray | None] = {}
+    reasons: dict[str, str | None] = {}
+    for path in dict.fromkeys(paths):
         try:
-            images.append(read_image(path))
-            reasons.append(None)
+            images[path], reasons[path] = read_image(root / path), None
         except ValueError as error:
-            images.append(None)
-            reasons.append(str(error))
-    return image_column(images), pa.array(reasons, pa.string())
+            images[path], reasons[path] = None, str(error)
+    units = units.append_column("image", image_column([images[path] for path in paths]))
+    return units.append_column("reason", pa.array([reasons[path] for path in paths], pa.string()))
 
 
 def _open(path: Path) -> Image.Image:

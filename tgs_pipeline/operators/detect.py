@@ -5,6 +5,7 @@ samples first use a (frame, caption). Thresholds and the choice of a box come in
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from tgs_pipeline.artifacts import candidates
 from tgs_pipeline.artifacts.lookup import Lookup
 from tgs_pipeline.artifacts.table import write
-from tgs_pipeline.data.media import load_images, to_images
+from tgs_pipeline.data.media import load_frames, to_images
 from tgs_pipeline.operators.asked import ask, samples_with_chains
 from tgs_pipeline.params import Detect, Params
 from tgs_pipeline.rows import WHOLE, Execution, Recipe, compute
@@ -50,7 +51,7 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
         units(workspace, recipe=recipe, columns=settings.captions),
         recipe=recipe,
         payload=PAYLOAD,
-        load=lambda batch: load(batch, dataset=workspace.dataset),
+        load=partial(load_frames, root=workspace.dataset),
         make_operator=lambda: DetectOperator(make_detector(settings, device=execution.device), floor=settings.floor),
         execution=execution,
     )
@@ -83,15 +84,6 @@ def units(workspace: Workspace, *, recipe: Recipe, columns: Sequence[str]) -> It
             pending = []
     if pending:
         yield pa.Table.from_pylist(pending, schema=UNIT)
-
-
-def load(batch: pa.Table, *, dataset: Path) -> pa.Table:
-    """Add the decoded frames (`image`, `reason`); a frame that several captions share is decoded once."""
-    paths = batch["path"].to_pylist()
-    distinct = list(dict.fromkeys(paths))
-    images, reasons = load_images([dataset / path for path in distinct])
-    places = pa.array([distinct.index(path) for path in paths], pa.int64())
-    return batch.append_column("image", images.take(places)).append_column("reason", reasons.take(places))
 
 
 class DetectOperator:

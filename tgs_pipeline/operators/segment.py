@@ -7,7 +7,7 @@ their order. Where there is no box, the mask is all background and keeps the sta
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from tgs_pipeline.artifacts import boxes, masks, samples, table
 from tgs_pipeline.artifacts.lookup import Lookup
-from tgs_pipeline.data.media import load_images, to_images
+from tgs_pipeline.data.media import load_frames, to_images
 from tgs_pipeline.metrics import levels, rle
 from tgs_pipeline.params import Params, Segment
 from tgs_pipeline.rows import WHOLE, Execution, Recipe, compute
@@ -55,7 +55,7 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
         units(workspace, recipe=recipe),
         recipe=recipe,
         payload=PAYLOAD,
-        load=lambda batch: load(batch, dataset=workspace.dataset),
+        load=partial(load_frames, root=workspace.dataset),
         make_operator=lambda: SegmentOperator(
             make_segmenter(settings, device=execution.device), levels_size_px=settings.levels_size_px
         ),
@@ -109,15 +109,6 @@ def units(workspace: Workspace, *, recipe: Recipe) -> Iterator[pa.Table]:
                 frames[row["frame_hash"]].append(unit | {"key": _key(recipe, row)})
         if frames:
             yield pa.Table.from_pylist([unit for found in frames.values() for unit in found], schema=UNIT)
-
-
-def load(batch: pa.Table, *, dataset: Path) -> pa.Table:
-    """Add the decoded frames (`image`, `reason`); a frame that several boxes share is decoded once."""
-    paths = batch["path"].to_pylist()
-    distinct = list(dict.fromkeys(paths))
-    images, reasons = load_images([dataset / path for path in distinct])
-    places = pa.array([distinct.index(path) for path in paths], pa.int64())
-    return batch.append_column("image", images.take(places)).append_column("reason", reasons.take(places))
 
 
 class SegmentOperator:

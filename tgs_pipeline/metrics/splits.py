@@ -93,12 +93,12 @@ class Splits:
         return ", ".join(shown) or "no samples"
 
     def splits_csv(self) -> str:
-        """The metrics in long form: split, metric, value; what could not be scored has no line."""
+        """The metrics in long form: split, metric, value (0..1, so no counts); what could not be scored has no line."""
         rows = [
             (split, metric, value)
             for split, values in self.metrics().items()
             for metric, value in values.items()
-            if value is not None
+            if value is not None and metric != "samples"
         ]
         return _csv(("split", "metric", "value"), rows)
 

@@ -12,6 +12,8 @@ install: $(VENV)/.installed
 
 # torch comes first, so that sam2 (whose build needs torch) is built against it instead of downloading another one.
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
+	    { echo "$(PYTHON) is not Python 3.11 or 3.12: use make PYTHON=/path/to/python3.12"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet $(PINS) pip setuptools wheel
 	$(BIN)/python -m pip install --quiet $(PINS) torch torchvision
@@ -22,7 +24,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 weights: weights/tiny/.written
 
 # Untrained for now: seeded weights of the tiny sizes, so that every stage runs through its real library.
-weights/tiny/.written: $(VENV)/.installed training/write_tiny_weights.py $(wildcard tgs_pipeline/tinyworld/models/*.py)
+# Their vocabulary is that of the world and the prompts.
+WEIGHT_SOURCES := training/write_tiny_weights.py tgs_pipeline/models/beats.py $(wildcard tgs_pipeline/prompts/*.py \
+    tgs_pipeline/tinyworld/*.py tgs_pipeline/tinyworld/models/*.py tgs_pipeline/backends/*/*.py)
+weights/tiny/.written: $(VENV)/.installed $(WEIGHT_SOURCES)
 	$(BIN)/python training/write_tiny_weights.py weights/tiny
 	touch $@
 

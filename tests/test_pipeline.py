@@ -69,10 +69,10 @@ def test_a_module_of_segment_reruns_segment_and_its_unchanged_masks_stop_there(p
 
 def test_runtime_edits_rerun_nothing(project):
     project.edit("runtime.batch_size.detect", 3)
-    project.edit("runtime.num_loaders", 1)
+    project.edit("runtime.num_loaders", 2)
     assert project.repro().ran == []
     project.edit("runtime.batch_size.detect", 8)
-    project.edit("runtime.num_loaders", 2)
+    project.edit("runtime.num_loaders", 1)
 
 
 def test_one_more_clip_computes_only_its_own_rows(project):

@@ -29,14 +29,15 @@ def _cache(params: Params) -> Iterator[str]:
 
 
 def _weights(params: Params) -> Iterator[str]:
+    """Every path that dvc.yaml depends on must be there, also where the chosen backend does not read it."""
     needed = {
         "features.visual.weights": params.features.visual.weights,
         "features.audio.weights": params.features.audio.weights,
+        "think.weights": params.think.weights,
         "detect.weights": params.detect.weights,
         "segment.weights": params.segment.weights,
+        "segment.config": params.segment.config,
     }
-    if params.think.backend == "ref_thinker":
-        needed["think.weights"] = params.think.weights
     for name, weights in needed.items():
         if not Path(weights).exists():
             yield f"{name}: {weights} is missing; `make weights` writes the tiny ones, see README for the originals"

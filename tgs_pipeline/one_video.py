@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from tgs_pipeline.operators import detect, features, ground, manifest, segment, 
 from tgs_pipeline.params import Params
 from tgs_pipeline.report.picture import strip
 from tgs_pipeline.stage import execution_of
-from tgs_pipeline.workspace import Workspace, cache_folder
+from tgs_pipeline.workspace import Workspace
 
 VID = "clip"
 STAGES = {"manifest": manifest, "features": features, "think": think, "detect": detect, "ground": ground,
@@ -28,14 +29,15 @@ def run(params: Params, *, video: Path, reference: str, out: Path, start_sec: fl
     """Think, ground and segment one reference in [start_sec, start_sec + 10) of a video; returns the chain.
 
     Writes below `out`: chain.json, boxes.json, masks/0000{0..9}.png (8-bit, 0 or 255, frame size), overlay.png, and
-    the intermediate artifacts. ValueError where the video cannot be used or a stage fails.
+    the intermediate artifacts with rows of their own: the row cache of the pipeline is left alone. ValueError where
+    the video cannot be used or a stage fails.
     """
     if (out / "artifacts").exists():
         raise ValueError(f"{out} holds the result of another run: give --out a new folder")
     out.mkdir(parents=True, exist_ok=True)
     params, workspace = _prepare(params, video=video, reference=reference, out=out, start_sec=start_sec)
     for name, stage in STAGES.items():
-        stage.run(params, workspace, execution_of(params, stage=name))
+        stage.run(params, workspace, replace(execution_of(params, stage=name), cache=workspace.cache))
     return _write_results(workspace, out)
 
 
@@ -52,7 +54,7 @@ def _prepare(params: Params, *, video: Path, reference: str, out: Path, start_se
         update={"tinyworld": None, "adapter": "media_folder", "root": str(root), "metadata": "metadata.csv",
                 "splits": [DEFAULT_SPLIT], "missing_frames": "error"}
     )  # fmt: skip
-    workspace = Workspace(artifacts=out / "artifacts", dataset=root, cache=cache_folder(params.runtime.cache))
+    workspace = Workspace(artifacts=out / "artifacts", dataset=root, cache=out / "artifacts" / "rows")
     return params.model_copy(update={"dataset": dataset}), workspace
 
 

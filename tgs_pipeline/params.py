@@ -115,7 +115,7 @@ class Segment(Section):
 
     backend: Literal["sam2"]
     weights: Text
-    config: Text  # sam2 model configuration: a YAML file (dvc watches it), or a name inside the package sam2
+    config: Text  # YAML file in the form of the configurations of the package sam2
     input_size_px: PositiveInt | None  # null: native size; 224: distorted to a square as upstream (trap T21)
     swap_channels: bool  # true: BGR as upstream (trap T20)
     levels_size_px: PositiveInt  # side of the score map that protocol tgs scores

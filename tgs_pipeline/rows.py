@@ -37,6 +37,8 @@ JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
 LAST_RUN = "last-run.json"  # keys that the last whole run of a stage used
 OUTCOME = [pa.field("key", pa.string()), pa.field("status", pa.string()), pa.field("reason", pa.string())]
 NUM_REASONS_SHOWN = 10
+ROW_GROUP_BYTES = 16 * 2**20  # rows are read back in groups of about this size
+MAX_PENDING_BYTES = 64 * 2**20  # rows waiting for a flush
 
 
 class StageError(ValueError):
@@ -146,9 +148,11 @@ class Store:
         """Add one segment, whole or not at all. StageError where the disk is full."""
         segment = self.folder / f"seg-{uuid.uuid4().hex}.parquet"
         part = self.folder / f".{segment.name}.part"
+        rows = pa.concat_tables(tables)
+        group_rows = max(1, ROW_GROUP_BYTES * rows.num_rows // max(1, rows.nbytes))
         try:
             with part.open("wb") as handle:
-                pq.write_table(pa.concat_tables(tables).combine_chunks(), handle, compression="zstd")
+                pq.write_table(rows, handle, compression="zstd", row_group_size=group_rows)
                 handle.flush()
                 os.fsync(handle.fileno())
             part.replace(segment)
@@ -205,11 +209,11 @@ def compute(
         time.monotonic() - start,
     )  # fmt: skip
     _check_failures(recipe.stage, counts, execution.max_failure_rate)
-    return store.rows()
+    return store.rows() if counts.computed else done
 
 
 class _Writer:
-    """Collects rows and writes a segment every `flush_rows` rows or `flush_sec` seconds, and at the end."""
+    """Collects rows and writes a segment every `flush_rows` rows, MAX_PENDING_BYTES or `flush_sec`, and at the end."""
 
     def __init__(self, store: Store, *, flush_rows: int, flush_sec: float) -> None:
         self.store = store
@@ -238,7 +242,12 @@ class _Writer:
         self.num_rows += table.num_rows
         self.failures += table.filter(pc.equal(table["status"], "failed"))["reason"].to_pylist()
         held = sum(pending.num_rows for pending in self.pending)
-        if held >= self.flush_rows or time.monotonic() - self.last_flush >= self.flush_sec:
+        held_bytes = sum(pending.nbytes for pending in self.pending)
+        if (
+            held >= self.flush_rows
+            or held_bytes >= MAX_PENDING_BYTES
+            or time.monotonic() - self.last_flush >= self.flush_sec
+        ):
             self.flush()
 
     def flush(self) -> None:

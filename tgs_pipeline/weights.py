@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-CHUNK_BYTES = 2**22
-
 
 def digest(path: Path) -> str:
     """blake2b-128 of a file, or of the names and bytes of all files below a folder; ValueError where it is missing."""
@@ -31,11 +29,8 @@ def digest(path: Path) -> str:
 @lru_cache(maxsize=256)
 def _file_digest(path: Path, size: int, mtime_ns: int) -> str:
     """Digest of a file; size and time are part of the cache key, so a changed file is read again."""
-    total = hashlib.blake2b(digest_size=16)
     with path.open("rb") as handle:
-        while chunk := handle.read(CHUNK_BYTES):
-            total.update(chunk)
-    return total.hexdigest()
+        return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def load_state(path: Path) -> "dict[str, torch.Tensor]":

@@ -28,7 +28,7 @@ def test_it_stays_a_bounded_number_of_batches_ahead():
     next(stream)
     assert len(started) == 2 + BATCHES_AHEAD
     stream.close()
-    assert threading.active_count() < 20
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
 
 
 def test_an_error_of_the_loader_is_raised():

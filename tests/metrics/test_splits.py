@@ -68,8 +68,7 @@ def test_null_samples_of_other_splits_have_a_section_of_their_own():
 def test_splits_csv_is_in_long_form_without_empty_values():
     text = collect(row("test_n", s=0.25), row("test_s")).splits_csv()
     assert text == (
-        "split,metric,value\ntest_s,coverage,0.0\n"
-        "test_n,S,0.25\ntest_n,false_positive_rate,1.0\ntest_n,coverage,1.0\n"
+        "score,value\ntest_s coverage,0.0\ntest_n S,0.25\ntest_n false_positive_rate,1.0\ntest_n coverage,1.0\n"
     )
 
 

@@ -31,6 +31,18 @@ def test_says_why_nothing_is_asked():
     assert why(OK, chain("a", 0, " . "))[0] == "no_answer"
 
 
+def test_what_can_be_read_of_a_broken_reply_is_asked():
+    half = chain("a", 0, "Guitar", status="malformed", reason="no <f_object>") | {"f_object": None}
+    assert ask(OK, half, column="s_object") == Asked("guitar.")
+    assert ask(OK, half, column="f_object").status == "no_answer"
+
+
+@pytest.mark.parametrize("status", ["malformed", "truncated", "failed"])
+def test_the_reference_needs_no_reply(status):
+    broken = chain("a", 0, None, status=status, reason="no sound")
+    assert ask(OK, broken, column="reference") == Asked("the guitar.")
+
+
 def test_refuses_chains_of_other_samples(tmp_path):
     workspace = workspace_in(tmp_path)
     write(workspace, [(OK, chain("a", 1, "guitar"))])

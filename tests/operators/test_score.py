@@ -194,7 +194,7 @@ def test_outputs_are_the_same_again_and_csv_files_stand_beside_them(workspace):
     first = [(folder / name).read_bytes() for name in names]
     run(workspace, pairs)
     assert [(folder / name).read_bytes() for name in names] == first
-    assert (folder / "splits.csv").read_text().startswith("split,metric,value\ntest_s,J,0.99")
+    assert (folder / "splits.csv").read_text().startswith("score,value\ntest_s J,0.99")
     assert (folder / "curve.csv").read_text().startswith("split,share,JF\ntest_s,1.0,0.99")
 
 

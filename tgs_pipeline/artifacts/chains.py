@@ -21,7 +21,11 @@ SCHEMA = pa.schema(
         ),
         field("raw", pa.string(), "the reply as generated", nullable=True),
         field("num_tokens", pa.int32(), "generated tokens, 0 for thinkers that generate none"),
-        field("status", pa.string(), "ok | malformed (no answer can be read) | truncated (cut at the cap) | failed"),
+        field(
+            "status",
+            pa.string(),
+            "ok | malformed (f_object or s_object cannot be read) | truncated (the same, cut at the cap) | failed",
+        ),
         field("reason", pa.string(), "why it is not ok, or what an ok reply lacks", nullable=True),
     ]
 )

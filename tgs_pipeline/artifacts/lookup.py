@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-MAX_HELD_BYTES = 256 * 2**20
+MAX_HELD_BYTES = 64 * 2**20
 
 
 class Place(NamedTuple):

@@ -68,7 +68,7 @@ class Splits:
         """The `splits` of metrics.json: means over scored samples (None where there is none), and what they cover.
 
         samples: all samples of the section. coverage: frames scored / frames that the benchmark defines, 0..1.
-        false_positive_rate: share of scored null samples with any foreground.
+        false_positive_rate: share of scored null samples with any foreground, or without a readable answer (S = 1).
         """
         result: dict[str, Values] = {}
         for name, section in self.found.items():
@@ -93,17 +93,20 @@ class Splits:
         return ", ".join(shown) or "no samples"
 
     def splits_csv(self) -> str:
-        """The metrics in long form: split, metric, value (0..1, so no counts); what could not be scored has no line."""
+        """The metrics in long form: score (`<split> <metric>`), value 0..1; what could not be scored has no line."""
         rows = [
-            (split, metric, value)
+            (f"{split} {metric}", value)
             for split, values in self.metrics().items()
             for metric, value in values.items()
             if value is not None and metric != "samples"
         ]
-        return _csv(("split", "metric", "value"), rows)
+        return _csv(("score", "value"), rows)
 
     def curve_csv(self) -> str:
-        """J&F that each share of the scored samples reaches: split, share, JF; at most MAX_CURVE_POINTS a split."""
+        """The J&F that a share of the scored samples of a split reaches or exceeds: split, share, JF.
+
+        At most MAX_CURVE_POINTS points for each split.
+        """
         rows = []
         for split, section in self.found.items():
             ranked = sorted(section.values.get("JF", []), reverse=True)

@@ -26,13 +26,15 @@ class Asked:
 def ask(sample: dict, chain: dict, *, column: str) -> Asked:
     """The caption that `column` of a chain makes for its sample.
 
-    Only an answered chain asks: upstream sends the words "null" and "error" to the detector instead (T5, T23).
+    Each column stands for itself, as upstream reads each tag: a reply without f_object can still name its s_object, and
+    the reference needs no reply. Where nothing can be read nothing is asked; upstream sends the words "null" and
+    "error" to the detector instead (T5, T23).
     """
     if sample["status"] != "ok":
         return Asked(None, "failed", f"sample: {sample['reason']}")
-    if chain["status"] == "failed":
+    if column != "reference" and chain["status"] == "failed":
         return Asked(None, "failed", f"think: {chain['reason']}")
-    if chain["status"] != "ok":
+    if chain[column] is None and chain["status"] != "ok":
         return Asked(None, "no_answer", f"think: the reply is {chain['status']}: {chain['reason']}")
     if chain[column] is None:
         return Asked(None, "no_caption", f"the chain has no {column}: nothing is referred to")

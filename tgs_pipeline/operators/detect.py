@@ -103,7 +103,15 @@ class DetectOperator:
             "tokens": [one.tokens for one in found],
             "token_scores": [one.token_scores.ravel() for one in found],
         }
-        outcome = {"key": table["key"], "status": ["ok"] * len(found), "reason": pa.nulls(len(found), pa.string())}
+        reasons = [
+            one.reason and f"frame {path}, caption {caption!r}: {one.reason}"
+            for one, path, caption in zip(found, table["path"].to_pylist(), table["caption"].to_pylist(), strict=True)
+        ]
+        outcome = {
+            "key": table["key"],
+            "status": ["failed" if reason else "ok" for reason in reasons],
+            "reason": pa.array(reasons, pa.string()),
+        }
         return pa.table(outcome | {field.name: pa.array(payload[field.name], field.type) for field in PAYLOAD})
 
 

@@ -86,9 +86,8 @@ def above(scores: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def to_pixels(box_xyxy: Sequence[float], *, height: int, width: int) -> np.ndarray:
-    """A box relative to the frame -> float32 pixels, clipped to the frame."""
-    scale = np.array([width, height, width, height], np.float32)
-    return np.clip(np.asarray(box_xyxy, np.float32) * scale, 0, scale)
+    """A box relative to the frame -> float32 pixels; it may reach a little outside the frame, as upstream's."""
+    return np.asarray(box_xyxy, np.float32) * np.array([width, height, width, height], np.float32)
 
 
 def phrase(tokens: Sequence[str], token_scores: np.ndarray, *, text_threshold: float) -> str:

@@ -144,7 +144,8 @@ def content_hash(path: Path) -> str:
     """blake2b-128 of a file; ValueError where it is larger than MAX_FILE_BYTES."""
     if path.stat().st_size > MAX_FILE_BYTES:
         raise ValueError(f"{path}: larger than {MAX_FILE_BYTES} bytes, which no frame, mask or clip of 10 s is")
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _tables(dataset: Dataset, root: Path, inspect: _Inspector) -> Iterator[pa.Table]:

@@ -20,7 +20,7 @@ from tgs_pipeline.artifacts.lookup import Lookup
 from tgs_pipeline.data.media import load_frames, to_images
 from tgs_pipeline.metrics import levels, rle
 from tgs_pipeline.params import Params, Segment
-from tgs_pipeline.rows import WHOLE, Execution, Recipe, compute
+from tgs_pipeline.rows import OUTCOME, WHOLE, Execution, Recipe, compute
 from tgs_pipeline.weights import digest
 from tgs_pipeline.workspace import Workspace
 
@@ -72,9 +72,9 @@ def make_recipe(settings: Segment) -> Recipe:
     """What decides a row besides frame and box."""
     match settings.backend:
         case "sam2":
-            from tgs_pipeline.backends.segmenter.sam2_config import find_config
+            from tgs_pipeline.backends.segmenter.sam2_config import check_config
 
-            files = [Path(settings.weights), find_config(settings.config)]
+            files = [Path(settings.weights), check_config(Path(settings.config))]
     deciding = settings.model_dump(exclude={"weights", "config"})
     return Recipe(stage="segment", version=VERSION, params=deciding, weights=" ".join(digest(file) for file in files))
 
@@ -84,10 +84,10 @@ def make_segmenter(settings: Segment, *, device: str) -> "Segmenter":
     match settings.backend:
         case "sam2":
             from tgs_pipeline.backends.segmenter.sam2 import Sam2Segmenter, load_model
-            from tgs_pipeline.backends.segmenter.sam2_config import find_config
+            from tgs_pipeline.backends.segmenter.sam2_config import check_config
 
             return Sam2Segmenter(
-                load_model(find_config(settings.config), Path(settings.weights)),
+                load_model(check_config(Path(settings.config)), Path(settings.weights)),
                 device=device,
                 dtype=settings.dtype,
                 input_size_px=settings.input_size_px,
@@ -130,8 +130,13 @@ class SegmentOperator:
         )
         answers = {frame_hash: iter(masks) for frame_hash, masks in zip(images, found, strict=True)}
         rows = []
-        for key, frame_hash in zip(table["key"].to_pylist(), frame_hashes, strict=True):
+        paths = table["path"].to_pylist()
+        for key, frame_hash, path in zip(table["key"].to_pylist(), frame_hashes, paths, strict=True):
             answer = next(answers[frame_hash])
+            if answer.reason:
+                failed = {"key": key, "status": "failed", "reason": f"frame {path}: {answer.reason}"}
+                rows.append(dict.fromkeys(PAYLOAD.names) | failed)
+                continue
             score_map = score_levels(answer.low_res_logits, size_px=self.levels_size_px)
             rows.append(
                 {
@@ -145,8 +150,7 @@ class SegmentOperator:
                     "predicted_iou": answer.predicted_iou,
                 }
             )
-        outcome = [pa.field("key", pa.string()), pa.field("status", pa.string()), pa.field("reason", pa.string())]
-        return pa.Table.from_pylist(rows, schema=pa.schema([*outcome, *PAYLOAD]))
+        return pa.Table.from_pylist(rows, schema=pa.schema([*OUTCOME, *PAYLOAD]))
 
 
 def score_levels(low_res_logits: np.ndarray, *, size_px: int) -> np.ndarray:

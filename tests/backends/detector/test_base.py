@@ -81,9 +81,9 @@ def test_nothing_above_the_floor():
     assert (found.boxes_xyxy.shape, found.token_scores.shape, found.scores.shape) == ((0, 4), (0, 4), (0,))
 
 
-def test_nan_is_an_error():
-    with pytest.raises(ValueError, match="yields NaN"):
-        detect([[float("nan")] * 4], [[0.5] * 4], floor=0.9)
+def test_nan_is_no_result_and_says_so():
+    assert "yields NaN" in detect([[float("nan")] * 4], [[0.5] * 4], floor=0.9).reason
+    assert detect([[0.0] * 4], [[0.5] * 4], floor=0.9).reason is None
 
 
 @pytest.mark.parametrize("caption", ["", ".", "guitar", " . "])

@@ -1,3 +1,6 @@
+import importlib.util
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -25,19 +28,18 @@ def test_a_broken_configuration(tmp_path, text):
         sam2_config.build_model(config)
 
 
-def test_find_config(tiny_folder):
-    assert sam2_config.find_config(str(tiny_folder / "sam2.yaml")) == tiny_folder / "sam2.yaml"
-    packaged = sam2_config.find_config("configs/sam2.1/sam2.1_hiera_l.yaml")
-    assert yaml.safe_load(packaged.read_text())["model"]["image_encoder"]["trunk"]["embed_dim"] == 144
-    with pytest.raises(ValueError, match=r"'sam2\.1_hiera_x\.yaml'.*configs/sam2\.1/sam2\.1_hiera_l\.yaml"):
-        sam2_config.find_config("sam2.1_hiera_x.yaml")
+def test_a_missing_configuration_names_the_packaged_ones(tiny_folder):
+    assert sam2_config.check_config(tiny_folder / "sam2.yaml") == tiny_folder / "sam2.yaml"
+    with pytest.raises(ValueError, match=r"(?s)sam2\.1_hiera_x\.yaml: no such file.*sam2\.1/sam2\.1_hiera_l\.yaml"):
+        sam2_config.check_config(Path("sam2.1_hiera_x.yaml"))
 
 
 def test_the_packaged_configuration_builds_what_build_sam2_builds():
     from sam2.build_sam import build_sam2
 
     name = "configs/sam2.1/sam2.1_hiera_t.yaml"
-    ours = sam2_config.build_model(sam2_config.find_config(name))
+    packaged = Path(importlib.util.find_spec("sam2").submodule_search_locations[0]) / name
+    ours = sam2_config.build_model(packaged)
     theirs = build_sam2(name, None, device="cpu")
     assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
     assert vars(ours.sam_mask_decoder)["dynamic_multimask_stability_thresh"] == 0.98

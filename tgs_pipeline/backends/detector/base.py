@@ -30,6 +30,7 @@ class Candidates:
         upstream (UPSTREAM_FACTS 4.3).
     token_scores: float32 (n, T), 0..1.  query_index: int32 (n,), ascending.
     tokens: the T word pieces of the caption, special tokens included, at most MAX_TEXT_TOKENS.
+    reason: why there is no result, else None.
     """
 
     boxes_xyxy: np.ndarray
@@ -37,6 +38,7 @@ class Candidates:
     token_scores: np.ndarray
     query_index: np.ndarray
     tokens: list[str]
+    reason: str | None = None
 
 
 class Detector(Protocol):
@@ -122,8 +124,7 @@ def _above(floor: float, logits: torch.Tensor, boxes: torch.Tensor, *, tokens: l
     """Candidates of one pair from logits (Q, >= T) and boxes cxcywh (Q, 4)."""
     token_scores = logits[:, : len(tokens)].sigmoid()
     scores = token_scores.amax(dim=1)
-    if scores.isnan().any() or boxes.isnan().any():
-        raise ValueError("the detector yields NaN: its weights are broken, or detect.dtype is too narrow (try float32)")
+    broken = bool(scores.isnan().any() or boxes.isnan().any())
     kept = (scores > floor).nonzero()[:, 0]
     centre, size = boxes[kept, :2], boxes[kept, 2:]
     return Candidates(
@@ -132,4 +133,5 @@ def _above(floor: float, logits: torch.Tensor, boxes: torch.Tensor, *, tokens: l
         token_scores=token_scores[kept].numpy(),
         query_index=kept.to(torch.int32).numpy(),
         tokens=tokens,
+        reason="the detector yields NaN: broken weights, or detect.dtype is too narrow" if broken else None,
     )

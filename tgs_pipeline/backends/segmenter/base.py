@@ -14,11 +14,13 @@ class Segmentation:
     mask: bool (H, W), at the size of the frame.
     low_res_logits: float32 (h, w), the network's own grid over the whole frame, clamped to -32..32; foreground > 0.
     predicted_iou: the network's own estimate of its IoU, 0..1.
+    reason: why there is no result, else None.
     """
 
     mask: np.ndarray
     low_res_logits: np.ndarray
     predicted_iou: float
+    reason: str | None = None
 
 
 class Segmenter(Protocol):
@@ -28,6 +30,5 @@ class Segmenter(Protocol):
         """The masks of each image's boxes, in the order of the boxes.
 
         images: uint8 RGB (H, W, 3), of any sizes. boxes_xyxy_px: float32 (n_i, 4) for each image, in its pixels.
-        ValueError where the network yields NaN.
         """
         ...

@@ -31,6 +31,7 @@ STD_RGB = [0.229, 0.224, 0.225]
 MAX_LOGIT = 32.0
 BOX_CORNER_LABELS = (2, 3)  # top left, bottom right, for SAM's prompt encoder
 NUM_KEYS_SHOWN = 5
+BROKEN = "the segmenter yields NaN: broken weights, or segment.dtype is too narrow"
 
 
 class Sam2Segmenter:
@@ -63,15 +64,12 @@ class Sam2Segmenter:
         image_of_box = torch.tensor([i for i, boxes in enumerate(boxes_xyxy_px) for _ in boxes], device=self.device)
         with self._autocast():
             logits_Nhw, iou_N = self._forward(pixels_B3SS, torch.from_numpy(boxes_N4).to(self.device), image_of_box)
-        if logits_Nhw.isnan().any():
-            raise ValueError(
-                "the segmenter yields NaN: its weights are broken, or segment.dtype is too narrow (try float32)"
-            )
         results: list[list[Segmentation]] = [[] for _ in images]
         for index, logits_hw, iou in zip(image_of_box.tolist(), logits_Nhw, iou_N.tolist(), strict=True):
             mask_HW = F.interpolate(logits_hw[None, None], sizes[index], mode="bilinear", align_corners=False)[0, 0] > 0
             clamped = logits_hw.clamp(-MAX_LOGIT, MAX_LOGIT)
-            results[index].append(Segmentation(mask_HW.cpu().numpy(), clamped.cpu().numpy(), iou))
+            reason = BROKEN if bool(logits_hw.isnan().any()) else None
+            results[index].append(Segmentation(mask_HW.cpu().numpy(), clamped.cpu().numpy(), iou, reason))
         return results
 
     def _forward(
@@ -113,13 +111,10 @@ class Sam2Segmenter:
 
 
 def squeeze(image: np.ndarray, *, size_px: int) -> np.ndarray:
-    """An image uint8 (H, W, 3) as a square uint8 (size_px, size_px, 3), bilinear without antialiasing.
+    """An image uint8 (H, W, 3) as a square uint8 (size_px, size_px, 3), bilinear without antialiasing, as upstream."""
+    import cv2
 
-    This is cv2.resize(image, (size_px, size_px)) up to 1 grey level: cv2 weighs with 11 bits.
-    """
-    unit = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
-    resized = F.interpolate(unit, (size_px, size_px), mode="bilinear", align_corners=False)
-    return resized[0].permute(1, 2, 0).round().to(torch.uint8).numpy()
+    return cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
 
 
 def load_model(config: Path, weights: Path) -> "SAM2Base":

@@ -18,21 +18,15 @@ DYNAMIC_MULTIMASK = {  # what build_sam2(apply_postprocessing=True) adds to ever
 }
 
 
-def find_config(name: str) -> Path:
-    """The YAML file of a configuration: a path, or a name inside the package `sam2`; ValueError where it is neither."""
-    path = Path(name)
+def check_config(path: Path) -> Path:
+    """`path` itself if it is a file; ValueError else, naming the configurations that the package `sam2` brings."""
     if path.is_file():
         return path
     spec = importlib.util.find_spec("sam2")
-    if spec is None or not spec.submodule_search_locations:
-        raise ValueError(f"segment.config {name!r}: no such file, and the package sam2 is not installed")
-    package = Path(spec.submodule_search_locations[0])
-    if (package / name).is_file():
-        return package / name
-    packaged = sorted(
-        path.relative_to(package).as_posix() for path in package.glob("configs/sam2*/sam2*_hiera_?*.yaml")
-    )
-    raise ValueError(f"segment.config {name!r}: no such file, and not one of the configurations in sam2: {packaged}")
+    folders = spec.submodule_search_locations if spec else None
+    packaged = sorted(str(file) for folder in folders or () for file in Path(folder).glob("configs/sam2*/*.yaml"))
+    listed = "\n  ".join(["for a published model copy one of", *packaged])
+    raise ValueError(f"segment.config {path}: no such file; {listed}")
 
 
 def build_model(config: Path) -> "SAM2Base":

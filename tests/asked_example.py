@@ -10,7 +10,7 @@ from tgs_pipeline.workspace import Workspace
 
 
 def workspace_in(folder: Path) -> Workspace:
-    return Workspace(artifacts=folder / "artifacts", dataset=folder / "dataset", cache=folder / "cache")
+    return Workspace(artifacts=folder / "artifacts", dataset=folder / "dataset")
 
 
 def sample(uid: str, row: int, *, frames: list[str], size: tuple[int, int] = (64, 96), **changes: object) -> dict:

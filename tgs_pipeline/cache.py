@@ -7,7 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tgs_pipeline.rows import WHOLE, Store, last_run_keys
+from tgs_pipeline.artifacts.table import ROW_GROUP_ROWS, chunks
+from tgs_pipeline.execution import WHOLE
+from tgs_pipeline.rows import OUTCOME, Store, last_run_keys
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,12 @@ def _collect(folder: Path, *, only_last_run: bool) -> None:
     """Write what is kept into new segments first, then remove the old ones: a kill in between loses nothing."""
     old = _segments(folder)
     newest = max(old, key=lambda path: path.stat().st_mtime_ns)
-    store = Store(folder, payload=pa.schema(list(pq.read_schema(newest))[3:]))
+    store = Store(folder, payload=pa.schema(list(pq.read_schema(newest))[len(OUTCOME) :]))
     with store.lock(WHOLE):
         rows = store.rows()
         wanted = last_run_keys(folder) if only_last_run else None
-        kept = [key for key in rows if rows.value(key) != "failed" and (wanted is None or key in wanted)]
-        for start in range(0, len(kept), 256):
-            store.append([rows.take(kept[start : start + 256])])
+        kept = [key for key in rows if rows.is_done(key) and (wanted is None or key in wanted)]
+        for keys in chunks(kept, ROW_GROUP_ROWS):
+            store.append([rows.take(keys)])
         for segment in old:
             segment.unlink()

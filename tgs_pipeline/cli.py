@@ -11,6 +11,7 @@ import typer
 
 from tgs_pipeline import params as params_file
 from tgs_pipeline import stage
+from tgs_pipeline.workspace import cache_folder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 cache_app = typer.Typer(no_args_is_help=True, help="The row cache, where every finished row is kept.")
@@ -182,7 +183,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score any system's masks by a named protocol."""
-    from tgs_pipeline.metrics.evaluate import evaluate_folders
+    from tgs_pipeline.evaluate import evaluate_folders
 
     with _errors():
         result = evaluate_folders(pred, gt, protocol=protocol)
@@ -204,7 +205,7 @@ def cache_stats(as_json: AsJson = False, params: ParamsFile = Path("params.yaml"
     from tgs_pipeline.cache import stats
 
     with _errors():
-        entries = stats(stage.workspace_of(params_file.load(params)).cache)
+        entries = stats(cache_folder(params_file.load(params).runtime.cache))
     if as_json:
         typer.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
         return
@@ -224,5 +225,5 @@ def cache_gc(
     from tgs_pipeline.cache import collect
 
     with _errors():
-        freed = collect(stage.workspace_of(params_file.load(params)).cache, only_last_run=only_last_run)
+        freed = collect(cache_folder(params_file.load(params).runtime.cache), only_last_run=only_last_run)
     typer.echo(f"freed {freed / 2**20:.1f} MiB")

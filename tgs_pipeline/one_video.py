@@ -37,7 +37,7 @@ def run(params: Params, *, video: Path, reference: str, out: Path, start_sec: fl
     out.mkdir(parents=True, exist_ok=True)
     params, workspace = _prepare(params, video=video, reference=reference, out=out, start_sec=start_sec)
     for name, stage in STAGES.items():
-        stage.run(params, workspace, replace(execution_of(params, stage=name), cache=workspace.cache))
+        stage.run(params, workspace, replace(execution_of(params, stage=name), cache=workspace.artifacts / "rows"))
     return _write_results(workspace, out)
 
 
@@ -54,7 +54,7 @@ def _prepare(params: Params, *, video: Path, reference: str, out: Path, start_se
         update={"tinyworld": None, "adapter": "media_folder", "root": str(root), "metadata": "metadata.csv",
                 "splits": [DEFAULT_SPLIT], "missing_frames": "error"}
     )  # fmt: skip
-    workspace = Workspace(artifacts=out / "artifacts", dataset=root, cache=out / "artifacts" / "rows")
+    workspace = Workspace(artifacts=out / "artifacts", dataset=root)
     return params.model_copy(update={"dataset": dataset}), workspace
 
 

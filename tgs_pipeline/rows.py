@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from tgs_pipeline.artifacts.lookup import Lookup
+from tgs_pipeline.execution import WHOLE, Execution, Shard, StageError, first_reasons
 from tgs_pipeline.executors import local
 
 log = logging.getLogger(__name__)
@@ -36,13 +37,8 @@ log = logging.getLogger(__name__)
 JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
 LAST_RUN = "last-run.json"  # keys that the last whole run of a stage used
 OUTCOME = [pa.field("key", pa.string()), pa.field("status", pa.string()), pa.field("reason", pa.string())]
-NUM_REASONS_SHOWN = 10
 ROW_GROUP_BYTES = 16 * 2**20  # rows are read back in groups of about this size
 MAX_PENDING_BYTES = 64 * 2**20  # rows waiting for a flush
-
-
-class StageError(ValueError):
-    """A stage that cannot go on; the message says what to do. Rows computed before are kept."""
 
 
 @dataclass(frozen=True)
@@ -59,34 +55,6 @@ class Recipe:
         identity = [self.stage, self.version, self.params, self.weights, inputs]
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Share `index` of `count` of the units of a stage; units are dealt out by key."""
-
-    index: int
-    count: int
-
-    def __contains__(self, key: str) -> bool:
-        return int(key[:8], 16) % self.count == self.index
-
-
-WHOLE = Shard(0, 1)
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How a stage runs: nothing here can change a row."""
-
-    cache: Path
-    batch_size: int
-    num_loaders: int
-    flush_rows: int
-    flush_sec: float
-    max_failure_rate: float
-    device: str
-    shard: Shard = WHOLE
 
 
 class Operator(Protocol):
@@ -118,12 +86,7 @@ class Store:
 
     def rows(self) -> Lookup:
         """All rows; a success is preferred to a failure, else the newest."""
-        return Lookup(
-            self.segments(),
-            schema=self.schema,
-            prefer_column="status",
-            prefer=lambda old, new: old != "failed" and new == "failed",
-        )
+        return Lookup(self.segments(), schema=self.schema)
 
     @contextmanager
     def lock(self, shard: Shard) -> Iterator[None]:
@@ -289,7 +252,7 @@ def _missing(units: Iterable[pa.Table], done: Lookup, shard: Shard, counts: Coun
             if key in counts.keys or key not in shard:
                 continue
             counts.keys.add(key)
-            if done.value(key) in (None, "failed"):
+            if not done.is_done(key):
                 wanted.append(offset)
         if wanted:
             yield table.take(pa.array(wanted, pa.int64()))
@@ -327,10 +290,7 @@ def _check_failures(stage: str, counts: Counts, max_failure_rate: float) -> None
     """StageError where more units failed than allowed, with the first reasons."""
     if len(counts.failures) <= max_failure_rate * len(counts.keys):
         return
-    shown = "\n".join(f"  {reason}" for reason in counts.failures[:NUM_REASONS_SHOWN])
-    left = len(counts.failures) - NUM_REASONS_SHOWN
     raise StageError(
         f"{stage}: {len(counts.failures)} of {len(counts.keys)} units failed "
-        f"(runtime.max_failure_rate is {max_failure_rate}); what succeeded is kept:\n{shown}"
-        + (f"\n  ... and {left} more" if left > 0 else "")
+        f"(runtime.max_failure_rate is {max_failure_rate}); what succeeded is kept:\n{first_reasons(counts.failures)}"
     )

@@ -15,8 +15,8 @@ from typing import Annotated
 import typer
 
 from tgs_pipeline import params as params_file
+from tgs_pipeline.execution import WHOLE, Execution, Shard, StageError
 from tgs_pipeline.params import Params
-from tgs_pipeline.rows import WHOLE, Execution, Shard, StageError
 from tgs_pipeline.workspace import Workspace, cache_folder
 
 RunStage = Callable[[Params, Workspace, Execution], None]
@@ -68,7 +68,7 @@ def limit_threads(num_threads: int) -> None:
 
 def workspace_of(params: Params, *, artifacts: Path = Path("artifacts")) -> Workspace:
     """The folders of a run in the current directory."""
-    return Workspace(artifacts=artifacts, dataset=Path(params.dataset.root), cache=cache_folder(params.runtime.cache))
+    return Workspace(artifacts=artifacts, dataset=Path(params.dataset.root))
 
 
 def execution_of(params: Params, *, stage: str, device: str | None = None, shard: Shard = WHOLE) -> Execution:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Workspace:
-    """Folders of one run: the artifacts that DVC tracks, the dataset they were made from, and the row cache."""
+    """Folders of one run: the artifacts that DVC tracks and the dataset they were made from."""
 
     artifacts: Path
     dataset: Path
-    cache: Path
 
     @property
     def samples(self) -> Path:

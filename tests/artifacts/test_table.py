@@ -3,7 +3,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from tgs_pipeline.artifacts import table
-from tgs_pipeline.artifacts.lookup import Lookup
 
 SCHEMA = pa.schema([table.field("key", pa.string(), "a key"), table.field("value", pa.int32(), "a value")])
 
@@ -51,14 +50,17 @@ def test_reading_something_else_says_what_to_do(tmp_path):
         list(table.read(tmp_path / "other", SCHEMA))
 
 
-def test_lookup_takes_rows_across_files_in_any_order(tmp_path, monkeypatch):
-    for name, sizes in {"a": [600], "b": [1000]}.items():
-        table.write(tmp_path / name, SCHEMA, pieces(sizes))
-    monkeypatch.setattr("tgs_pipeline.artifacts.lookup.MAX_HELD_BYTES", 3000)  # holds about one row group
-    found = Lookup([tmp_path / "a", tmp_path / "b"], schema=SCHEMA)
-    assert len(found) == 1000 and "k999" in found and "k1000" not in found
-    wanted = ["k999", "k0", "k0", "k1", "k512", "k3"]
-    assert found.take(wanted)["value"].to_pylist() == [999, 0, 0, 1, 512, 3]
-    assert found.take([]).num_rows == 0
-    with pytest.raises(KeyError):
-        found.take(["k1000"])
+def test_rows_are_written_as_they_come(tmp_path):
+    rows = [{"key": f"k{i}", "value": i} for i in range(600)]
+    assert table.write_rows(tmp_path / "a", SCHEMA, iter(rows)) == 600
+    table.write(tmp_path / "b", SCHEMA, pieces([600]))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert table.write_rows(tmp_path / "none", SCHEMA, []) == 0
+    with pytest.raises(ValueError, match="differ from the schema"):
+        table.write_rows(tmp_path / "c", SCHEMA, [*rows, {"key": "a"}])
+    assert not (tmp_path / "c").exists()
+
+
+def test_chunks():
+    assert list(table.chunks(range(5), 2)) == [[0, 1], [2, 3], [4]]
+    assert list(table.chunks([], 2)) == []

@@ -6,8 +6,8 @@ from project import ROOT
 
 from tgs_pipeline import params as params_file
 from tgs_pipeline.artifacts import candidates, table
+from tgs_pipeline.execution import WHOLE, Execution, Shard, StageError
 from tgs_pipeline.operators import detect
-from tgs_pipeline.rows import WHOLE, Execution, Shard, StageError
 from tgs_pipeline.tinyworld.models import grounding_dino
 
 
@@ -56,8 +56,8 @@ def workspace(tmp_path):
 
 def execution(workspace, *, batch_size=8, shard=WHOLE, max_failure_rate=0.0):
     return Execution(
-        cache=workspace.cache, batch_size=batch_size, num_loaders=2, flush_rows=4, flush_sec=9, device="cpu",
-        max_failure_rate=max_failure_rate, shard=shard,
+        cache=workspace.artifacts / "rows", batch_size=batch_size, num_loaders=2, flush_rows=4, flush_sec=9,
+        device="cpu", max_failure_rate=max_failure_rate, shard=shard,
     )  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def test_a_broken_frame_is_a_failed_row(params, workspace):
 
 def test_the_key_holds_what_decides_and_nothing_else(params):
     def key(**changes: object) -> str:
-        return detect.recipe_of(params.detect.model_copy(update=changes)).key("hash", "dog.")
+        return detect.make_recipe(params.detect.model_copy(update=changes)).key("hash", "dog.")
 
     assert key() == key(captions=["reference"])
     assert len({key(), key(floor=0.06), key(shortest_edge_px=65), key(longest_edge_px=129),

@@ -14,8 +14,8 @@ from tgs_pipeline.artifacts.features_reader import FeatureReader
 from tgs_pipeline.backends.encoder.beats import BeatsEncoder
 from tgs_pipeline.backends.encoder.clip import ClipEncoder, resize
 from tgs_pipeline.data import fbank, media
+from tgs_pipeline.execution import WHOLE, Execution, Shard, StageError
 from tgs_pipeline.operators import features, manifest
-from tgs_pipeline.rows import WHOLE, Execution, Shard, StageError
 from tgs_pipeline.tinyworld.models import beats, clip
 from tgs_pipeline.workspace import Workspace
 
@@ -31,12 +31,12 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def workspace(tmp_path):
     write_dataset(tmp_path / "dataset")
-    return Workspace(artifacts=tmp_path / "artifacts", dataset=tmp_path / "dataset", cache=tmp_path / "cache")
+    return Workspace(artifacts=tmp_path / "artifacts", dataset=tmp_path / "dataset")
 
 
 def execution(workspace, *, max_failure_rate=0.0, batch_size=4, shard=WHOLE):
     return Execution(
-        cache=workspace.cache,
+        cache=workspace.artifacts / "rows",
         batch_size=batch_size,
         num_loaders=2,
         flush_rows=64,
@@ -77,7 +77,7 @@ def keys_of(workspace):
 
 
 def segments_of(workspace):
-    return sorted((workspace.cache / "features").glob("seg-*"))
+    return sorted((workspace.artifacts / "rows" / "features").glob("seg-*"))
 
 
 def test_features_are_what_the_encoders_give(weights, workspace):
@@ -123,7 +123,9 @@ def test_the_order_is_that_of_the_samples_and_old_shards_go(weights, workspace, 
     run(weights, workspace, dataset={"splits": ["test_n"]})
     assert list(content(workspace)) == ["audio_tags.parquet", "features-00000.arrow"]
     reader = FeatureReader(workspace.features)
-    assert len(reader) == 1 and NULL_VID in reader
+    assert reader.get(NULL_VID).status == "ok"
+    with pytest.raises(ValueError, match="holds no features"):
+        reader.get(VID)
     assert not list(workspace.artifacts.glob(".*"))
 
 
@@ -205,7 +207,7 @@ def test_a_shard_computes_its_part_and_publishes_nothing(weights, workspace):
     computed = sum(pq.read_table(path).num_rows for path in segments_of(workspace))
     assert computed == 2
     run(weights, workspace)
-    assert len(FeatureReader(workspace.features)) == 2
+    assert len(keys_of(workspace)) == 2
     assert sum(pq.read_table(path).num_rows for path in segments_of(workspace)) == computed
 
 

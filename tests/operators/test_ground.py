@@ -8,9 +8,9 @@ from project import ROOT
 
 from tgs_pipeline import params as params_file
 from tgs_pipeline.artifacts import boxes, candidates, table
+from tgs_pipeline.execution import Execution
 from tgs_pipeline.operators import ground
 from tgs_pipeline.params import Ground
-from tgs_pipeline.rows import Execution
 
 SETTINGS = Ground(prompt="s_object", box_threshold=0.25, text_threshold=0.3, box_select="max")
 FIRST = SETTINGS.model_copy(update={"box_select": "first"})
@@ -32,7 +32,13 @@ def candidate(frame: str, caption: str, scores: list[float], **changes: object) 
 def run(workspace, settings=SETTINGS) -> list[dict]:
     params = params_file.load(ROOT / "params.yaml").model_copy(update={"ground": settings})
     execution = Execution(
-        cache=workspace.cache, batch_size=1, num_loaders=1, flush_rows=1, flush_sec=1, max_failure_rate=0, device="cpu"
+        cache=workspace.artifacts / "rows",
+        batch_size=1,
+        num_loaders=1,
+        flush_rows=1,
+        flush_sec=1,
+        max_failure_rate=0,
+        device="cpu",
     )
     ground.run(params, workspace, execution)
     return list(table.read_rows(workspace.boxes, boxes.SCHEMA))

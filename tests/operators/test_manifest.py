@@ -8,18 +8,19 @@ from PIL import Image
 from project import ROOT
 
 from tgs_pipeline.artifacts import samples, table
+from tgs_pipeline.execution import StageError
 from tgs_pipeline.operators import manifest
 from tgs_pipeline.params import Params
-from tgs_pipeline.rows import StageError
 from tgs_pipeline.stage import execution_of
 from tgs_pipeline.workspace import Workspace
 
 
-def make(tmp_path, root, **dataset):
+def make(tmp_path, root, *, max_failure_rate=0.0, **dataset):
     data = yaml.safe_load((ROOT / "params.yaml").read_text())
+    data["runtime"]["max_failure_rate"] = max_failure_rate
     data["dataset"] |= {"tinyworld": None, "root": str(root)} | dataset
     params = Params.model_validate(data)
-    workspace = Workspace(artifacts=tmp_path / "artifacts", dataset=root, cache=tmp_path / "cache")
+    workspace = Workspace(artifacts=tmp_path / "artifacts", dataset=root)
     manifest.run(params, workspace, execution_of(params, stage="manifest"))
     return list(table.read_rows(workspace.samples, samples.SCHEMA))
 
@@ -88,3 +89,13 @@ def test_metadata_cannot_lead_out_of_the_root(tmp_path):
 def test_no_rows_of_the_wanted_splits(tmp_path):
     with pytest.raises(StageError, match=r"no row of splits \['test_q'\]"):
         make(tmp_path, write_dataset(tmp_path / "data"), splits=["test_q"])
+
+
+def test_a_failed_sample_lists_no_frames(tmp_path):
+    root = write_dataset(tmp_path / "data")
+    (root / "media" / VID / "frames" / "4.jpg").write_bytes(b"no image")
+    failed, _, null = make(tmp_path, root, max_failure_rate=1.0)
+    assert failed["status"] == "failed" and "4.jpg: not a readable image" in failed["reason"]
+    for name in ("frame_indices", "frame_paths", "frame_hashes", "mask_paths", "mask_hashes"):
+        assert failed[name] == [] and len(null[name]) == 10
+    assert failed["num_frames"] == 10, "they still count in coverage"

@@ -10,9 +10,9 @@ import yaml
 from project import ROOT
 from report.artifacts_example import IMAGE_TAG, METRICS, SCRIPT_TAG, write_example, write_many
 
+from tgs_pipeline.execution import Shard
 from tgs_pipeline.operators import report
 from tgs_pipeline.params import Params
-from tgs_pipeline.rows import Shard
 from tgs_pipeline.stage import execution_of
 
 

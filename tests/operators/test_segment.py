@@ -9,10 +9,11 @@ from asked_example import sample, workspace_in, write_frame
 from tgs_pipeline.artifacts import boxes, masks, samples, table
 from tgs_pipeline.backends.segmenter.base import Segmentation
 from tgs_pipeline.data.media import load_frames
+from tgs_pipeline.execution import Execution, Shard, StageError
 from tgs_pipeline.metrics import levels, rle
 from tgs_pipeline.operators import segment
 from tgs_pipeline.params import Params, Segment
-from tgs_pipeline.rows import Execution, Recipe, Shard, StageError
+from tgs_pipeline.rows import Recipe
 from tgs_pipeline.tinyworld.models import sam2 as tiny
 
 RECIPE = Recipe(stage="segment", version=1, params={}, weights="w")
@@ -89,7 +90,7 @@ def params(weights: Path, **changes: object) -> Params:
 
 def execution(workspace, **changes: object) -> Execution:
     options = {
-        "cache": workspace.cache, "batch_size": 3, "num_loaders": 2, "flush_rows": 64, "flush_sec": 20.0,
+        "cache": workspace.artifacts / "rows", "batch_size": 3, "num_loaders": 2, "flush_rows": 64, "flush_sec": 20.0,
         "max_failure_rate": 0.0, "device": "cpu",
     }  # fmt: skip
     return Execution(**options | changes)
@@ -147,7 +148,8 @@ def test_run_writes_a_row_for_each_box_in_order(workspace, weights):
     same = {name: value for name, value in rows[4].items() if name not in identity}
     assert same == {name: value for name, value in rows[0].items() if name not in identity}
     assert rows[0]["levels"] != rows[2]["levels"]
-    stored = pa.concat_tables(pq.read_table(path) for path in (workspace.cache / "segment").glob("seg-*.parquet"))
+    store = workspace.artifacts / "rows" / "segment"
+    stored = pa.concat_tables(pq.read_table(path) for path in store.glob("seg-*.parquet"))
     assert stored.num_rows == 3  # (f0, SMALL), (f0, LARGE), (f1, LARGE)
 
 
@@ -198,20 +200,14 @@ def test_a_frame_that_cannot_be_read_fails_its_rows_alone(workspace, weights):
     assert masks.SCHEMA.equals(pq.read_schema(workspace.masks))
 
 
-def test_failed_samples_keep_their_rows(tmp_path, weights):
-    workspace = workspace_in(tmp_path)
-    failed = sample("a_x_1", 0, frames=["f0"], frame_hashes=[], mask_hashes=[], height=0, width=0, status="failed")
-    why = {"status": "failed", "reason": "sample: no such file"}
-    write_inputs(workspace, [failed], [box("a_x_1", 0, 0, None, **why)])
+def test_a_failed_sample_has_no_frames_and_no_masks(workspace, weights):
+    failed = sample("b_x_1", 0, frames=[], height=0, width=0, status="failed", reason="no such file")
+    write_inputs(workspace, [failed, sample("a_x_1", 1, frames=["f0"])], [box("a_x_1", 1, 0, SMALL)])
     segment.run(params(weights), workspace, execution(workspace))
-    (row,) = pq.read_table(workspace.masks).to_pylist()
-    assert (row["status"], row["reason"], row["height"], row["width"]) == ("failed", "sample: no such file", 0, 0)
+    assert [row["uid"] for row in pq.read_table(workspace.masks).to_pylist()] == ["a_x_1"]
 
 
 def test_boxes_of_other_samples_are_refused(workspace):
-    write_inputs(workspace, [sample("b_x_1", 0, frames=["f0"])], [box("a_x_1", 0, 0, SMALL)])
-    with pytest.raises(ValueError, match=r"boxes\.parquet: a_x_1 \(row 0\) is not among the samples"):
-        list(segment.units(workspace, recipe=RECIPE))
     write_inputs(workspace, [sample("a_x_1", 0, frames=["f0"])], [box("a_x_1", 0, 7, SMALL)])
-    with pytest.raises(ValueError, match=r"a_x_1 \(row 0\) has a box for frame 7, which the sample lacks"):
+    with pytest.raises(ValueError, match=r"boxes\.parquet: a_x_1 .* has rows of the frames \[7\], expected \[0\]"):
         list(segment.units(workspace, recipe=RECIPE))

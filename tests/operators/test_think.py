@@ -10,8 +10,8 @@ from tgs_pipeline import params as params_file
 from tgs_pipeline.artifacts import chains, features, samples
 from tgs_pipeline.artifacts.table import from_rows, write
 from tgs_pipeline.backends.thinker.base import Reply
+from tgs_pipeline.execution import Execution, Shard, StageError
 from tgs_pipeline.operators import think
-from tgs_pipeline.rows import Execution, Shard, StageError
 from tgs_pipeline.tinyworld.models.ref_thinker import write_untrained
 from tgs_pipeline.workspace import Workspace
 
@@ -67,7 +67,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def workspace(tmp_path):
-    workspace = Workspace(artifacts=tmp_path / "artifacts", dataset=tmp_path / "dataset", cache=tmp_path / "cache")
+    workspace = Workspace(artifacts=tmp_path / "artifacts", dataset=tmp_path / "dataset")
     rows = [make_sample(uid, row) for row, uid in enumerate(REFERENCES)]
     write(workspace.samples, samples.SCHEMA, [from_rows(rows, samples.SCHEMA)])
     write_features(workspace)
@@ -82,7 +82,7 @@ def make_params(weights, **changes):
 
 def make_execution(workspace, **changes):
     settings = {"batch_size": 2, "num_loaders": 1, "flush_rows": 1, "flush_sec": 60.0, "max_failure_rate": 0.0}
-    return Execution(cache=workspace.cache, device="cpu", **settings | changes)
+    return Execution(cache=workspace.artifacts / "rows", device="cpu", **settings | changes)
 
 
 def read(workspace):
@@ -128,7 +128,7 @@ def test_the_whole_stage_with_a_real_model(workspace, weights, caplog):
     before = workspace.chains.read_bytes()
     think.run(make_params(weights), workspace, make_execution(workspace, batch_size=3))
     assert workspace.chains.read_bytes() == before
-    for file in workspace.cache.rglob("*.parquet"):
+    for file in (workspace.artifacts / "rows").rglob("*.parquet"):
         file.unlink()
     think.run(make_params(weights), workspace, make_execution(workspace, batch_size=5))
     assert workspace.chains.read_bytes() == before

@@ -20,7 +20,7 @@ class Example:
     """Collects rows; `write` makes the artifacts of them. Frames are num_frames smooth pictures of height x width."""
 
     def __init__(self, root: Path, *, num_frames: int = 10, height: int = 32, width: int = 48) -> None:
-        self.workspace = Workspace(artifacts=root / "artifacts", dataset=root / "dataset", cache=root / "cache")
+        self.workspace = Workspace(artifacts=root / "artifacts", dataset=root / "dataset")
         self.num_frames, self.height, self.width = num_frames, height, width
         self.rows: dict[str, list[dict]] = {name: [] for name in ("samples", "chains", "boxes", "masks", "scores")}
 

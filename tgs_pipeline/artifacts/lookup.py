@@ -1,7 +1,7 @@
 """Random access to rows of Parquet files by a string key; an index of the keys and a few row groups are in memory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,69 +20,59 @@ class Place(NamedTuple):
 
 
 class Lookup:
-    """Rows of several Parquet files of one schema, found by `key`.
+    """Rows of several Parquet files of one schema, found by their column `key`.
 
-    Where a key stands in several places the last one wins, unless `prefer(old, new)` (called with the two values of
-    `prefer_column`) says that the old one stays. Row groups are decoded when first asked for and held up to
-    MAX_HELD_BYTES, so access in the order of writing reads every row group once.
+    Where a key stands in several places the last row wins, but a failed one (column `status`) never replaces a
+    success. Row groups are decoded when first asked for and held up to MAX_HELD_BYTES, so access in the order of
+    writing reads every row group once.
     """
 
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        *,
-        schema: pa.Schema,
-        key: str = "key",
-        prefer_column: str | None = None,
-        prefer: Callable[[str, str], bool] | None = None,
-    ) -> None:
+    def __init__(self, paths: Sequence[Path], *, schema: pa.Schema) -> None:
         self.schema = schema
         self._paths = list(paths)  # opened for each read: a store can have more segments than a process may have files
         self._places: dict[str, Place] = {}
-        self._values: dict[str, str] = {}
+        self._failed: set[str] = set()
         self._held: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
         self._held_bytes = 0
-        columns = [key] if prefer_column is None else [key, prefer_column]
         for number, path in enumerate(self._paths):
             file = pq.ParquetFile(path)
             for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=columns)
-                values = table[prefer_column].to_pylist() if prefer_column else [""] * table.num_rows
-                for offset, (name, value) in enumerate(zip(table[key].to_pylist(), values, strict=True)):
-                    if prefer and name in self._values and prefer(self._values[name], value):
-                        continue
-                    self._places[name] = Place(number, group, offset)
-                    if prefer:
-                        self._values[name] = value
+                table = file.read_row_group(group, columns=["key", "status"])
+                outcomes = zip(table["key"].to_pylist(), table["status"].to_pylist(), strict=True)
+                for offset, (key, status) in enumerate(outcomes):
+                    self._add(key, Place(number, group, offset), failed=status == "failed")
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def value(self, name: str) -> str | None:
-        """The value of `prefer_column` of a key, or None where the key is unknown."""
-        return self._values.get(name)
+    def is_done(self, key: str) -> bool:
+        """Whether the key has a row that is not failed."""
+        return key in self._places and key not in self._failed
 
     def __iter__(self) -> Iterator[str]:
         """All keys, in the order they were first met."""
         return iter(self._places)
 
-    def take(self, names: Sequence[str]) -> pa.Table:
-        """The rows of `names`, in that order, repeats allowed; KeyError for an unknown one."""
+    def take(self, keys: Sequence[str]) -> pa.Table:
+        """The rows of `keys`, in that order, repeats allowed; KeyError for an unknown one."""
         runs: list[pa.Table] = []
         start = 0
-        while start < len(names):
-            place = self._places[names[start]]
+        while start < len(keys):
+            place = self._places[keys[start]]
             offsets = [place.offset]
             stop = start + 1
-            while stop < len(names) and self._places[names[stop]][:2] == place[:2]:
-                offsets.append(self._places[names[stop]].offset)
+            while stop < len(keys) and self._places[keys[stop]][:2] == place[:2]:
+                offsets.append(self._places[keys[stop]].offset)
                 stop += 1
             runs.append(self._group(place.file, place.group).take(pa.array(offsets, pa.int64())))
             start = stop
         return pa.concat_tables(runs) if runs else self.schema.empty_table()
+
+    def _add(self, key: str, place: Place, *, failed: bool) -> None:
+        if failed and self.is_done(key):
+            return
+        self._places[key] = place
+        if failed:
+            self._failed.add(key)
+        else:
+            self._failed.discard(key)
 
     def _group(self, file: int, group: int) -> pa.Table:
         """A decoded row group, from the ones held where possible."""

@@ -1,4 +1,7 @@
-"""samples: one row for each reference of the chosen splits, in CSV order. Paths are relative to the dataset."""
+"""samples: one row for each reference of the chosen splits, in CSV order. Paths are relative to the dataset.
+
+A failed sample lists no frames, so later stages make no frame rows for it.
+"""
 
 import pyarrow as pa
 

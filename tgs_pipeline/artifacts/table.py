@@ -5,12 +5,16 @@ fixed row groups, fixed compression.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROW_GROUP_ROWS = 256
+
+Item = TypeVar("Item")
 
 
 def field(name: str, kind: pa.DataType, doc: str, *, nullable: bool = False) -> pa.Field:
@@ -35,6 +39,11 @@ def write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
     finally:
         part.unlink(missing_ok=True)
     return num_rows
+
+
+def write_rows(path: Path, schema: pa.Schema, rows: Iterable[dict]) -> int:
+    """Stream rows into one Parquet file as `write` does; ValueError where one does not fit the schema."""
+    return write(path, schema, (from_rows(chunk, schema) for chunk in chunks(rows, ROW_GROUP_ROWS)))
 
 
 def read(path: Path, schema: pa.Schema, *, columns: list[str] | None = None) -> Iterator[pa.Table]:
@@ -77,6 +86,13 @@ def from_rows(rows: list[dict], schema: pa.Schema) -> pa.Table:
         return pa.Table.from_pylist(rows, schema=schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise ValueError(f"a row does not fit the schema {schema.names}: {error}") from None
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Cut a stream into lists of `size` items (the last may be shorter)."""
+    remaining = iter(items)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
 
 
 def _regroup(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> Iterator[pa.Table]:

@@ -5,8 +5,8 @@ With `dataset.tinyworld: null` nothing is rendered (the folder stays empty) and 
 
 import logging
 
+from tgs_pipeline.execution import Execution
 from tgs_pipeline.params import Params
-from tgs_pipeline.rows import Execution
 from tgs_pipeline.tinyworld.dataset import write_dataset
 from tgs_pipeline.workspace import Workspace
 

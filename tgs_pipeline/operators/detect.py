@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tgs_pipeline.artifacts import candidates
+from tgs_pipeline.artifacts import candidates, chains
+from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
 from tgs_pipeline.artifacts.lookup import Lookup
-from tgs_pipeline.artifacts.table import write
+from tgs_pipeline.artifacts.table import chunks, write
 from tgs_pipeline.data.media import load_frames, to_images
-from tgs_pipeline.operators.asked import ask, samples_with_chains
+from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Detect, Params
-from tgs_pipeline.rows import WHOLE, Execution, Recipe, compute
+from tgs_pipeline.prompts.caption import ask
+from tgs_pipeline.rows import Recipe, compute
 from tgs_pipeline.weights import digest
 from tgs_pipeline.workspace import Workspace
 
@@ -46,8 +48,8 @@ PAYLOAD = pa.schema(
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Compute the candidates that the row store lacks and write them all."""
     settings = params.detect
-    recipe = recipe_of(settings)
-    rows = compute(
+    recipe = make_recipe(settings)
+    found = compute(
         units(workspace, recipe=recipe, columns=settings.captions),
         recipe=recipe,
         payload=PAYLOAD,
@@ -59,11 +61,11 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
         write(
             workspace.candidates,
             candidates.SCHEMA,
-            view(units(workspace, recipe=recipe, columns=settings.captions), rows),
+            view(units(workspace, recipe=recipe, columns=settings.captions), found),
         )
 
 
-def recipe_of(settings: Detect) -> Recipe:
+def make_recipe(settings: Detect) -> Recipe:
     """What decides a row besides frame and caption."""
     deciding = settings.model_dump(exclude={"weights", "captions"})
     return Recipe(stage="detect", version=VERSION, params=deciding, weights=digest(Path(settings.weights)))
@@ -71,19 +73,17 @@ def recipe_of(settings: Detect) -> Recipe:
 
 def units(workspace: Workspace, *, recipe: Recipe, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Stream tables of UNIT: each frame of each sample with each of its captions; repeats are not removed."""
-    pending: list[dict[str, str]] = []
-    for sample, chain in samples_with_chains(workspace):
+    for chunk in chunks(_units(workspace, recipe=recipe, columns=columns), UNITS_AT_ONCE):
+        yield pa.Table.from_pylist(chunk, schema=UNIT)
+
+
+def _units(workspace: Workspace, *, recipe: Recipe, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    for sample, ((chain,),) in read_by_sample(workspace.samples, [Artifact(workspace.chains, chains.SCHEMA)]):
         captions = [asked.caption for column in columns if (asked := ask(sample, chain, column=column)).caption]
-        pending += [
-            {"key": recipe.key(frame_hash, caption), "frame_hash": frame_hash, "caption": caption, "path": path}
-            for frame_hash, path in zip(sample["frame_hashes"], sample["frame_paths"], strict=True)
-            for caption in captions
-        ]
-        if len(pending) >= UNITS_AT_ONCE:
-            yield pa.Table.from_pylist(pending, schema=UNIT)
-            pending = []
-    if pending:
-        yield pa.Table.from_pylist(pending, schema=UNIT)
+        for frame_hash, path in zip(sample["frame_hashes"], sample["frame_paths"], strict=True):
+            for caption in captions:
+                key = recipe.key(frame_hash, caption)
+                yield {"key": key, "frame_hash": frame_hash, "caption": caption, "path": path}
 
 
 class DetectOperator:
@@ -130,7 +130,7 @@ def make_detector(settings: Detect, *, device: str) -> "Detector":
             return GroundingDinoDetector(weights, device=device, dtype=settings.dtype, **size)
 
 
-def view(tables: Iterator[pa.Table], rows: Lookup) -> Iterator[pa.Table]:
+def view(tables: Iterator[pa.Table], found: Lookup) -> Iterator[pa.Table]:
     """The artifact: the row of each distinct unit, in the order of first use."""
     seen: set[str] = set()
     for batch in tables:
@@ -141,8 +141,8 @@ def view(tables: Iterator[pa.Table], rows: Lookup) -> Iterator[pa.Table]:
                 first.append(offset)
         if first:
             used = batch.take(pa.array(first, pa.int64()))
-            found = rows.take(used["key"].to_pylist())
-            columns = {name: (used if name in UNIT.names else found)[name] for name in candidates.SCHEMA.names}
+            computed = found.take(used["key"].to_pylist())
+            columns = {name: (used if name in UNIT.names else computed)[name] for name in candidates.SCHEMA.names}
             yield pa.table(columns | {name: _empty_for_null(columns[name]) for name in PAYLOAD.names})
 
 

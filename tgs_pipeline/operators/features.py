@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,9 @@ from tgs_pipeline.artifacts import features, samples, table
 from tgs_pipeline.artifacts.lookup import Lookup
 from tgs_pipeline.backends.encoder import clip
 from tgs_pipeline.data import fbank, media
+from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Features, Params
-from tgs_pipeline.rows import Execution, Recipe
+from tgs_pipeline.rows import Recipe
 from tgs_pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
         make_operator=partial(FeatureOperator, settings, device=execution.device),
         execution=execution,
     )
-    if execution.shard.count == 1:
+    if execution.shard == WHOLE:
         publish(found, _videos(workspace.samples, recipe=recipe), workspace=workspace, num_tags=settings.num_tags)
 
 
@@ -150,7 +150,7 @@ def publish(found: Lookup, videos: Iterator[Video], *, workspace: Workspace, num
     part.mkdir(parents=True)
     tags: list[pa.Table] = []
     num_videos = 0
-    while shard := list(islice(videos, VIDEOS_PER_SHARD)):
+    for shard in table.chunks(videos, VIDEOS_PER_SHARD):
         tags.append(_write_shard(part / f"features-{len(tags):05}.arrow", shard, found=found, num_tags=num_tags))
         num_videos += len(shard)
     num_rows = table.write(part / workspace.audio_tags.name, features.AUDIO_TAGS, tags)
@@ -179,7 +179,7 @@ def _videos(path: Path, *, recipe: Recipe) -> Iterator[Video]:
 
 
 def _units(videos: Iterator[Video]) -> Iterator[pa.Table]:
-    while chunk := list(islice(videos, VIDEOS_PER_SHARD)):
+    for chunk in table.chunks(videos, VIDEOS_PER_SHARD):
         yield pa.Table.from_pylist([asdict(video) for video in chunk], schema=UNITS)
 
 
@@ -206,8 +206,7 @@ def _write_shard(path: Path, videos: list[Video], *, found: Lookup, num_tags: in
     """Write the features of some videos, a record batch each, and return their tags."""
     tags: list[dict] = []
     with pa.ipc.new_file(path, features.SCHEMA) as writer:
-        for start in range(0, len(videos), VIDEOS_PER_TAKE):
-            chunk = videos[start : start + VIDEOS_PER_TAKE]
+        for chunk in table.chunks(videos, VIDEOS_PER_TAKE):
             for video, row in zip(chunk, found.take([video.key for video in chunk]).to_pylist(), strict=True):
                 row["vid"] = video.vid
                 writer.write_batch(pa.RecordBatch.from_pylist([row], schema=features.SCHEMA))

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pyarrow as pa
 
-from tgs_pipeline.artifacts import boxes, candidates, table
+from tgs_pipeline.artifacts import boxes, candidates, chains, table
+from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
 from tgs_pipeline.artifacts.lookup import Lookup
-from tgs_pipeline.operators.asked import Asked, ask, samples_with_chains
+from tgs_pipeline.execution import Execution
 from tgs_pipeline.params import Ground, Params
-from tgs_pipeline.rows import Execution
+from tgs_pipeline.prompts.caption import Asked, ask
 from tgs_pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -27,22 +27,17 @@ NO_WORDS = frozenset({"[CLS]", "[SEP]", ".", "?"})  # what separates the sub-sen
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Write the boxes."""
     statuses: Counter[str] = Counter()
-    num_rows = table.write(workspace.boxes, boxes.SCHEMA, _tables(params.ground, workspace, statuses))
+    num_rows = table.write_rows(workspace.boxes, boxes.SCHEMA, _view(params.ground, workspace, statuses))
     log.info("ground: %d frames: %s", num_rows, ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())))
 
 
-def _tables(settings: Ground, workspace: Workspace, statuses: Counter[str]) -> Iterator[pa.Table]:
+def _view(settings: Ground, workspace: Workspace, statuses: Counter[str]) -> Iterator[dict]:
+    """The artifact, streamed; counts the statuses."""
     store = _Candidates(workspace)
-    pending: list[dict] = []
-    for sample, chain in samples_with_chains(workspace):
-        pending += _rows(settings, sample, ask(sample, chain, column=settings.prompt), store)
-        if len(pending) >= table.ROW_GROUP_ROWS:
-            statuses.update(row["status"] for row in pending)
-            yield table.from_rows(pending, boxes.SCHEMA)
-            pending = []
-    statuses.update(row["status"] for row in pending)
-    if pending:
-        yield table.from_rows(pending, boxes.SCHEMA)
+    for sample, ((chain,),) in read_by_sample(workspace.samples, [Artifact(workspace.chains, chains.SCHEMA)]):
+        for row in _rows(settings, sample, ask(sample, chain, column=settings.prompt), store):
+            statuses[row["status"]] += 1
+            yield row
 
 
 def _rows(settings: Ground, sample: dict, asked: Asked, store: "_Candidates") -> Iterator[dict]:

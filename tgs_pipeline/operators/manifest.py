@@ -9,18 +9,17 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-import pyarrow as pa
-
 from tgs_pipeline.artifacts import samples, table
 from tgs_pipeline.data import media_folder, ref_avsbench
 from tgs_pipeline.data.media import image_size
 from tgs_pipeline.data.sample import Sample
+from tgs_pipeline.execution import Execution, StageError
 from tgs_pipeline.params import Dataset, Params
-from tgs_pipeline.rows import Execution, StageError
 from tgs_pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
+PER_FRAME = ("frame_indices", "frame_paths", "frame_hashes", "mask_paths", "mask_hashes")
 MAX_FILE_BYTES = 2**30
 NUM_FILES_REMEMBERED = 16384  # the references of a clip stand together, so this is far more than is needed
 
@@ -28,7 +27,8 @@ NUM_FILES_REMEMBERED = 16384  # the references of a clip stand together, so this
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Write the samples; StageError lists everything that is missing, before anything is written."""
     inspect = _Inspector(workspace.dataset, skip_missing=params.dataset.missing_frames == "skip")
-    num_rows = table.write(workspace.samples, samples.SCHEMA, _tables(params.dataset, workspace.dataset, inspect))
+    found = read_samples(params.dataset, workspace.dataset)
+    num_rows = table.write_rows(workspace.samples, samples.SCHEMA, map(inspect.row, found))
     if not num_rows:
         workspace.samples.unlink()
         raise StageError(
@@ -108,7 +108,7 @@ class _Inspector:
             row["mask_hashes"] = [None if path is None else self._hash(self.root / path) for path in masks]
             row["audio_hash"] = None if audio is None else self._hash(self.root / audio)
         except ValueError as error:
-            row |= {"status": "failed", "reason": str(error)}
+            row |= {name: [] for name in PER_FRAME} | {"status": "failed", "reason": str(error)}
             self.problems.append(f"{sample.uid} (row {sample.row}): {error}")
         return row
 
@@ -146,17 +146,6 @@ def content_hash(path: Path) -> str:
         raise ValueError(f"{path}: larger than {MAX_FILE_BYTES} bytes, which no frame, mask or clip of 10 s is")
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
-def _tables(dataset: Dataset, root: Path, inspect: _Inspector) -> Iterator[pa.Table]:
-    rows: list[dict] = []
-    for sample in read_samples(dataset, root):
-        rows.append(inspect.row(sample))
-        if len(rows) == table.ROW_GROUP_ROWS:
-            yield table.from_rows(rows, samples.SCHEMA)
-            rows = []
-    if rows:
-        yield table.from_rows(rows, samples.SCHEMA)
 
 
 def _explain(inspect: _Inspector) -> str:

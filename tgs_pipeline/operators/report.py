@@ -11,13 +11,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Params, Report
 from tgs_pipeline.report import entries, page
 from tgs_pipeline.report.records import read_records
 from tgs_pipeline.report.selection import select
 from tgs_pipeline.report.shards import ShardWriter
 from tgs_pipeline.report.summary import Summary
-from tgs_pipeline.rows import Execution
 from tgs_pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Write the page; one share of several has nothing to compute. ValueError where artifacts do not fit together."""
-    if execution.shard.count > 1:
+    if execution.shard != WHOLE:
         return
     part = workspace.report.with_name(f".{workspace.report.name}.part")
     shutil.rmtree(part, ignore_errors=True)

@@ -16,30 +16,25 @@ import json
 import logging
 from collections.abc import Iterator
 from functools import partial
-from itertools import compress, groupby
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from tqdm import tqdm
 
-from tgs_pipeline.artifacts import masks, samples, scores, table
+from tgs_pipeline.artifacts import masks, scores, table
+from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
 from tgs_pipeline.data.media import read_mask
+from tgs_pipeline.execution import WHOLE, Execution, first_reasons
 from tgs_pipeline.executors import local
 from tgs_pipeline.metrics import davis, levels, rle, splits, tgs
 from tgs_pipeline.params import Params, Score
-from tgs_pipeline.rows import WHOLE, Execution
 from tgs_pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-SAMPLE_COLUMNS = [
-    "uid", "row", "vid", "split", "is_null", "frame_indices", "num_frames", "height", "width", "mask_paths", "status",
-    "reason",
-]  # fmt: skip
 MASK_COLUMNS = ["uid", "row", "frame_index", "height", "width", "status", "reason"]
 MAP_COLUMNS = {"tgs": ["levels", "levels_size"], "davis": ["rle"]}
-NUM_REASONS_SHOWN = 10
 
 
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
@@ -48,24 +43,19 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
         return  # nothing here is worth sharing out
     settings = params.score
     found = splits.Splits()
-    table.write(workspace.scores, scores.SCHEMA, _tables(settings, workspace, execution, found))
+    table.write_rows(workspace.scores, scores.SCHEMA, _view(settings, workspace, execution, found))
     metrics = {"protocol": settings.protocol, "splits": found.metrics()}
     _write_text(workspace.metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     _write_text(workspace.metrics.with_name("splits.csv"), found.splits_csv())
     _write_text(workspace.metrics.with_name("curve.csv"), found.curve_csv())
     log.info("score: protocol %s: %s", settings.protocol, found.summary())
     if found.reasons:
-        shown = "\n".join(f"  {reason}" for reason in found.reasons[:NUM_REASONS_SHOWN])
-        left = len(found.reasons) - NUM_REASONS_SHOWN
-        log.warning(
-            "score: %d samples are not scored:\n%s%s",
-            len(found.reasons), shown, f"\n  ... and {left} more" if left > 0 else "",
-        )  # fmt: skip
+        log.warning("score: %d samples are not scored:\n%s", len(found.reasons), first_reasons(found.reasons))
 
 
-def score_sample(pair: tuple[dict, list[dict]], *, settings: Score, dataset: Path) -> dict:
-    """The scores row of one sample from its row of samples and its rows of masks, one for each frame index."""
-    sample, frames = pair
+def score_sample(rows: tuple[dict, list[list[dict]]], *, settings: Score, dataset: Path) -> dict:
+    """The scores row of one sample from its row of samples and [its rows of masks], one for each frame index."""
+    sample, (frames,) = rows
     row = {name: sample[name] for name in ("uid", "row", "vid", "split", "is_null")}
     row |= {"J": None, "F": None, "JF": None, "S": None, "num_frames": 0, "num_frames_expected": sample["num_frames"]}
     reason = _why_not(sample, frames)
@@ -135,44 +125,14 @@ def _binary(frame: dict, settings: Score) -> np.ndarray:
     return rle.decode(frame["rle"], height=frame["height"], width=frame["width"])
 
 
-def _tables(settings: Score, workspace: Workspace, execution: Execution, found: splits.Splits) -> Iterator[pa.Table]:
+def _view(settings: Score, workspace: Workspace, execution: Execution, found: splits.Splits) -> Iterator[dict]:
     """The artifact, streamed; every row is counted in `found`."""
-    pairs = samples_with_masks(workspace, columns=[*MASK_COLUMNS, *MAP_COLUMNS[settings.protocol]])
+    predicted = Artifact(workspace.masks, masks.SCHEMA, columns=[*MASK_COLUMNS, *MAP_COLUMNS[settings.protocol]])
     score = partial(score_sample, settings=settings, dataset=workspace.dataset)
-    rows: list[dict] = []
-    with tqdm(desc="score", unit="sample", disable=None) as progress:
-        for row in local.prefetch(score, pairs, num_loaders=execution.num_loaders):
-            found.add(row)
-            rows.append(row)
-            progress.update()
-            if len(rows) == table.ROW_GROUP_ROWS:
-                yield table.from_rows(rows, scores.SCHEMA)
-                rows = []
-    if rows:
-        yield table.from_rows(rows, scores.SCHEMA)
-
-
-def samples_with_masks(workspace: Workspace, *, columns: list[str]) -> Iterator[tuple[dict, list[dict]]]:
-    """Stream each sample with its masks; ValueError where the masks are not those of the samples."""
-    stream = table.read_rows(workspace.masks, masks.SCHEMA, columns=columns)
-    groups = groupby(stream, key=lambda row: (row["uid"], row["row"]))
-    group = next(groups, None)
-    for sample in table.read_rows(workspace.samples, samples.SCHEMA, columns=SAMPLE_COLUMNS):
-        frames: list[dict] = []
-        if group is not None and group[0] == (sample["uid"], sample["row"]):
-            frames = list(group[1])
-            group = next(groups, None)
-        indices = [frame["frame_index"] for frame in frames]
-        if indices != sample["frame_indices"]:
-            raise ValueError(
-                f"{workspace.masks}: {sample['uid']} (row {sample['row']}) has masks of the frames {indices}, expected "
-                f"{sample['frame_indices']}; run `dvc repro` to make the masks of these samples"
-            )
-        yield sample, frames
-    if group is not None:
-        raise ValueError(
-            f"{workspace.masks}: {group[0][0]} (row {group[0][1]}) is not among the samples; run `dvc repro`"
-        )
+    scored = local.prefetch(score, read_by_sample(workspace.samples, [predicted]), num_loaders=execution.num_loaders)
+    for row in tqdm(scored, desc="score", unit="sample", disable=None):
+        found.add(row)
+        yield row
 
 
 def _write_text(path: Path, text: str) -> None:

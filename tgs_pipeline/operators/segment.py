@@ -8,19 +8,20 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache, partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from tgs_pipeline.artifacts import boxes, masks, samples, table
+from tgs_pipeline.artifacts import boxes, masks, table
+from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
 from tgs_pipeline.artifacts.lookup import Lookup
 from tgs_pipeline.data.media import load_frames, to_images
+from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.metrics import levels, rle
 from tgs_pipeline.params import Params, Segment
-from tgs_pipeline.rows import OUTCOME, WHOLE, Execution, Recipe, compute
+from tgs_pipeline.rows import OUTCOME, Recipe, compute
 from tgs_pipeline.weights import digest
 from tgs_pipeline.workspace import Workspace
 
@@ -51,7 +52,7 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Compute the masks that the row store lacks and write them all."""
     settings = params.segment
     recipe = make_recipe(settings)
-    rows = compute(
+    found = compute(
         units(workspace, recipe=recipe),
         recipe=recipe,
         payload=PAYLOAD,
@@ -63,8 +64,8 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     )
     if execution.shard == WHOLE:
         statuses: Counter[str] = Counter()
-        view = _view(workspace, rows, recipe=recipe, levels_size_px=settings.levels_size_px, statuses=statuses)
-        num_rows = table.write(workspace.masks, masks.SCHEMA, view)
+        view = _view(workspace, found, recipe=recipe, levels_size_px=settings.levels_size_px, statuses=statuses)
+        num_rows = table.write_rows(workspace.masks, masks.SCHEMA, view)
         log.info("segment: %d frames: %s", num_rows, ", ".join(f"{n} {what}" for what, n in sorted(statuses.items())))
 
 
@@ -101,14 +102,14 @@ def units(workspace: Workspace, *, recipe: Recipe) -> Iterator[pa.Table]:
     Within WINDOW_ROWS rows, the boxes of one frame stand together, so that a batch encodes it once: the references of
     a clip follow each other in the samples.
     """
-    for window in _windows(_boxed_frames(workspace), WINDOW_ROWS):
+    for window in table.chunks(_frames(workspace), WINDOW_ROWS):
         frames: dict[str, list[dict]] = defaultdict(list)
         for row in window:
             if row["box_xyxy_px"] is not None:
                 unit = {name: row[name] for name in UNIT.names if name != "key"}
                 frames[row["frame_hash"]].append(unit | {"key": _key(recipe, row)})
         if frames:
-            yield pa.Table.from_pylist([unit for found in frames.values() for unit in found], schema=UNIT)
+            yield pa.Table.from_pylist([unit for same in frames.values() for unit in same], schema=UNIT)
 
 
 class SegmentOperator:
@@ -167,52 +168,25 @@ def _key(recipe: Recipe, row: dict) -> str:
     return recipe.key(row["frame_hash"], row["box_xyxy_px"])
 
 
-def _boxed_frames(workspace: Workspace) -> Iterator[dict]:
-    """Stream the rows of boxes, each with `frame_hash`, `path`, `height` and `width` of its frame.
-
-    ValueError where the boxes are not those of the samples.
-    """
-    columns = ["uid", "row", "frame_indices", "frame_hashes", "frame_paths", "height", "width"]
-    remaining = table.read_rows(workspace.samples, samples.SCHEMA, columns=columns)
-    sample: dict | None = None
-    frames: dict[int, dict] = {}
-    for box in table.read_rows(workspace.boxes, boxes.SCHEMA):
-        while sample is None or (sample["uid"], sample["row"]) != (box["uid"], box["row"]):
-            sample = next(remaining, None)
-            if sample is None:
-                raise ValueError(
-                    f"{workspace.boxes}: {box['uid']} (row {box['row']}) is not among the samples after the one before "
-                    "it; run `dvc repro` to make the boxes of these samples"
-                )
-            # A failed sample can lack hashes; it has no box.
-            hashes = sample["frame_hashes"] or [None] * len(sample["frame_indices"])
-            frames = {
-                index: {"frame_hash": frame_hash, "path": path, "height": sample["height"], "width": sample["width"]}
-                for index, frame_hash, path in zip(sample["frame_indices"], hashes, sample["frame_paths"], strict=True)
-            }
-        if box["frame_index"] not in frames:
-            raise ValueError(
-                f"{workspace.boxes}: {box['uid']} (row {box['row']}) has a box for frame {box['frame_index']}, which "
-                "the sample lacks; run `dvc repro` to make the boxes of these samples"
-            )
-        yield box | frames[box["frame_index"]]
-
-
-def _windows(rows: Iterator[dict], size: int) -> Iterator[list[dict]]:
-    while window := list(islice(rows, size)):
-        yield window
+def _frames(workspace: Workspace) -> Iterator[dict]:
+    """Stream the rows of boxes, each with `frame_hash`, `path`, `height` and `width` of its frame."""
+    for sample, (rows,) in read_by_sample(workspace.samples, [Artifact(workspace.boxes, boxes.SCHEMA)]):
+        size = {"height": sample["height"], "width": sample["width"]}
+        for row, frame_hash, path in zip(rows, sample["frame_hashes"], sample["frame_paths"], strict=True):
+            yield row | size | {"frame_hash": frame_hash, "path": path}
 
 
 def _view(
-    workspace: Workspace, rows: Lookup, *, recipe: Recipe, levels_size_px: int, statuses: Counter[str]
-) -> Iterator[pa.Table]:
+    workspace: Workspace, found: Lookup, *, recipe: Recipe, levels_size_px: int, statuses: Counter[str]
+) -> Iterator[dict]:
     """The artifact, streamed; counts the statuses."""
-    for window in _windows(_boxed_frames(workspace), table.ROW_GROUP_ROWS):
+    for window in table.chunks(_frames(workspace), table.ROW_GROUP_ROWS):
         keys = [_key(recipe, frame) for frame in window if frame["box_xyxy_px"] is not None]
-        computed = iter(rows.take(keys).to_pylist())
-        view = [_row(frame, next(computed) if frame["box_xyxy_px"] is not None else None) for frame in window]
-        statuses.update(row["status"] for row in view)
-        yield table.from_rows([row | {"levels_size": levels_size_px} for row in view], masks.SCHEMA)
+        computed = iter(found.take(keys).to_pylist())
+        for frame in window:
+            row = _row(frame, next(computed) if frame["box_xyxy_px"] is not None else None)
+            statuses[row["status"]] += 1
+            yield row | {"levels_size": levels_size_px}
 
 
 def _row(frame: dict, computed: dict | None) -> dict:

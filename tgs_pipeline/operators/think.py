@@ -19,11 +19,12 @@ import pyarrow as pa
 from tgs_pipeline.artifacts import chains, samples
 from tgs_pipeline.artifacts.features_reader import FeatureReader
 from tgs_pipeline.artifacts.lookup import Lookup
-from tgs_pipeline.artifacts.table import from_rows, read, write
+from tgs_pipeline.artifacts.table import read, write_rows
 from tgs_pipeline.backends.thinker.base import Reply, Request, Thinker
+from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Params, Think
 from tgs_pipeline.prompts.ref_thinker import inference_prompt
-from tgs_pipeline.rows import Execution, Recipe, compute
+from tgs_pipeline.rows import Recipe, compute
 from tgs_pipeline.weights import digest
 from tgs_pipeline.workspace import Workspace
 
@@ -49,7 +50,7 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Compute what is missing and write chains.parquet, unless this is one shard of several."""
     reader = FeatureReader(workspace.features) if params.think.backend == "ref_thinker" else None
     recipe = make_recipe(params.think)
-    lookup = compute(
+    found = compute(
         _units(workspace.samples, recipe=recipe, reader=reader),
         recipe=recipe,
         payload=PAYLOAD,
@@ -57,11 +58,11 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
         make_operator=lambda: ThinkOperator(make_thinker(params.think, device=execution.device)),
         execution=execution,
     )
-    if execution.shard.count > 1:
+    if execution.shard != WHOLE:
         return
     counts: Counter[str] = Counter()
-    view = _view(workspace.samples, recipe=recipe, reader=reader, lookup=lookup, counts=counts)
-    num_rows = write(workspace.chains, chains.SCHEMA, view)
+    view = _view(workspace.samples, recipe=recipe, reader=reader, found=found, counts=counts)
+    num_rows = write_rows(workspace.chains, chains.SCHEMA, view)
     shown = ", ".join(f"{counts[name]} {name}" for name in ("ok", "null", "malformed", "truncated", "failed"))
     log.info("think: %d references: %s", num_rows, shown)
 
@@ -176,22 +177,20 @@ def _rows(keys: pa.ChunkedArray, replies: Sequence[Reply]) -> pa.Table:
 
 
 def _view(
-    path: Path, *, recipe: Recipe, reader: FeatureReader | None, lookup: Lookup, counts: Counter[str]
-) -> Iterator[pa.Table]:
+    path: Path, *, recipe: Recipe, reader: FeatureReader | None, found: Lookup, counts: Counter[str]
+) -> Iterator[dict]:
     """Rows of chains.parquet, one for each sample; counts their statuses, and abstentions as `null`."""
     for part in read(path, samples.SCHEMA, columns=_SAMPLE_COLUMNS):
         batch = part.to_pylist()
         keys = [_key(sample, recipe=recipe, reader=reader) for sample in batch]
-        thoughts = iter(lookup.take([key for key, _ in keys if key is not None]).to_pylist())
-        rows = []
+        thoughts = iter(found.take([key for key, _ in keys if key is not None]).to_pylist())
         for sample, (key, reason) in zip(batch, keys, strict=True):
             thought = _unasked(reason) if key is None else next(thoughts)
             row = {name: sample[name] for name in ("uid", "row", "vid", "split", "reference")}
             row |= {name: thought[name] for name in ("think", "f_object", "s_object", "raw", "status", "reason")}
             row["num_tokens"] = thought["num_tokens"] or 0
             counts["null" if row["status"] == "ok" and row["s_object"] is None else row["status"]] += 1
-            rows.append(row)
-        yield from_rows(rows, chains.SCHEMA)
+            yield row
 
 
 def _unasked(reason: str | None) -> dict:

@@ -1,4 +1,15 @@
-"""Captions: how the text of a chain is given to the detector."""
+"""Captions: what the detector is asked about each sample, and how the text of a chain is given to it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The caption for a sample, or the status (of artifacts/boxes.py) and reason why there is none."""
+
+    caption: str | None
+    status: str = "ok"
+    reason: str | None = None
 
 
 def caption(text: str) -> str:
@@ -11,3 +22,24 @@ def caption(text: str) -> str:
     if not any(char.isalnum() for char in plain):
         raise ValueError(f"{text!r} holds no word, so the detector cannot be asked for it")
     return plain if plain.endswith(".") else f"{plain}."
+
+
+def ask(sample: dict, chain: dict, *, column: str) -> Asked:
+    """The caption that `column` of a chain makes for its sample.
+
+    Each column stands for itself, as upstream reads each tag: a reply without f_object can still name its s_object, and
+    the reference needs no reply. Where nothing can be read nothing is asked; upstream sends the words "null" and
+    "error" to the detector instead (T5, T23).
+    """
+    if sample["status"] != "ok":
+        return Asked(None, "failed", f"sample: {sample['reason']}")
+    if column != "reference" and chain["status"] == "failed":
+        return Asked(None, "failed", f"think: {chain['reason']}")
+    if chain[column] is None and chain["status"] != "ok":
+        return Asked(None, "no_answer", f"think: the reply is {chain['status']}: {chain['reason']}")
+    if chain[column] is None:
+        return Asked(None, "no_caption", f"the chain has no {column}: nothing is referred to")
+    try:
+        return Asked(caption(chain[column]))
+    except ValueError as error:
+        return Asked(None, "no_answer", f"{column}: {error}")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tgs_pipeline.metrics.evaluate import evaluate_folders
+from tgs_pipeline.evaluate import evaluate_folders
 
 SQUARE = np.zeros((16, 16), np.uint8)
 SQUARE[4:8, 4:8] = 255  # 6.25 %

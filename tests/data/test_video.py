@@ -1,6 +1,7 @@
 import av
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from tgs_pipeline.data.media import read_audio
@@ -33,6 +34,33 @@ def test_ten_frames_a_second_apart_and_ten_seconds_of_sound(tmp_path):
     assert np.allclose(levels, [(5 + 5 * i) * 3 for i in range(10)], atol=1)
     sound = read_audio(tmp_path / "clip" / "audio.wav", sample_rate_hz=16_000)
     assert len(sound) == 160_000 and 0.3 < np.sqrt((sound**2).mean()) < 0.4
+
+
+def write_ramp(path, *, rate_hz=48_000, seconds=14):
+    """Sound whose sample i has the value i of PCM16, modulo 30000."""
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("ffv1", rate=1)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "bgr0"
+        sound = container.add_stream("pcm_s16le", rate=rate_hz, layout="mono")
+        for _ in range(seconds):
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        container.mux(picture.encode())
+        ramp = (np.arange(seconds * rate_hz) % 30_000).astype(np.int16)[None]
+        for start in range(0, ramp.shape[1], 1000):
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(ramp[:, start : start + 1000]), "s16", "mono")
+            frame.rate, frame.pts = rate_hz, start
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+    return path
+
+
+@pytest.mark.parametrize("start_sec", [0.0, 2.5, 4.2])
+def test_the_sound_is_that_of_the_clip_and_silent_after_its_end(tmp_path, start_sec):
+    extract(write_ramp(tmp_path / "v.mkv"), tmp_path / "clip", start_sec=start_sec)
+    sound, rate_hz = soundfile.read(tmp_path / "clip" / "audio.wav", dtype="int16")
+    wanted = np.arange(480_000) + round(start_sec * 48_000)
+    assert rate_hz == 48_000
+    assert np.abs(sound - np.where(wanted < 14 * 48_000, wanted % 30_000, 0)).max() <= 1
 
 
 def test_a_video_without_sound_gets_no_sound_file(tmp_path):

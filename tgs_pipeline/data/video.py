@@ -74,14 +74,14 @@ def _timed(container: av.container.InputContainer) -> Iterator[tuple[float, av.V
 def _sound(container: av.container.InputContainer, *, start_sec: float) -> np.ndarray:
     """Mono float32 (10 s at SAMPLE_RATE_HZ,), completed with silence where the track ends before."""
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
-    pieces: list[np.ndarray] = []
-    num_samples, needed = 0, round((start_sec + CLIP_SEC) * SAMPLE_RATE_HZ)
+    sound = np.zeros(CLIP_SEC * SAMPLE_RATE_HZ, np.float32)
+    place = -round(start_sec * SAMPLE_RATE_HZ)  # where the next sample belongs in the clip; what lies before is dropped
     for frame in container.decode(audio=0):
         for piece in resampler.resample(frame):
-            pieces.append(piece.to_ndarray()[0])
-            num_samples += len(pieces[-1])
-        if num_samples >= needed:
+            heard = piece.to_ndarray()[0][max(0, -place) :]
+            into = sound[max(0, place) :]
+            into[: len(heard)] = heard[: len(into)]
+            place += piece.samples
+        if place >= len(sound):
             break
-    sound = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    clip = sound[round(start_sec * SAMPLE_RATE_HZ) : needed]
-    return np.pad(clip, (0, CLIP_SEC * SAMPLE_RATE_HZ - len(clip))).clip(-1, 1)
+    return sound.clip(-1, 1)

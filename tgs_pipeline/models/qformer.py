@@ -109,6 +109,8 @@ def dead_keys(modality: Modality, *, num_layers: int) -> set[str]:
 def from_original(state: Mapping[str, torch.Tensor], *, modality: Modality, num_layers: int) -> dict[str, torch.Tensor]:
     """The state of a MediaProjector from a published one (keys without prefix); the text half is dropped.
 
+    No stage calls this yet: loading the published Ref-Thinker files will. Tests hold the names equal to theirs.
+
     Raises ValueError naming every key that is missing or unknown.
     """
     live, dead = live_keys(modality, num_layers=num_layers), dead_keys(modality, num_layers=num_layers)
@@ -119,7 +121,10 @@ def from_original(state: Mapping[str, torch.Tensor], *, modality: Modality, num_
 
 
 def to_original(state: Mapping[str, torch.Tensor], *, modality: Modality, num_layers: int) -> dict[str, torch.Tensor]:
-    """The state of a MediaProjector under the published names, without the text half: undoes `from_original`."""
+    """The state of a MediaProjector under the published names, without the text half: undoes `from_original`.
+
+    Only tests call it: they hold the forward pass, the names and the shapes equal to the published ones.
+    """
     live = live_keys(modality, num_layers=num_layers)
     missing, unknown = sorted(set(live.values()) - state.keys()), sorted(state.keys() - set(live.values()))
     if missing or unknown:

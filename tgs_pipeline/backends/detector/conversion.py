@@ -1,5 +1,6 @@
 """Grounding-DINO state dicts: names of the original package <-> names of the transformers port (layout of the hub).
 
+Only tests call this: each backend reads its own files, and one set of weights in both layouts holds them equal.
 The two differ in names, in that the original keeps query, key and value of an attention in one tensor, and in that it
 repeats its shared box head under every name. Both directions are strict: a name that no rule knows is an error.
 """

@@ -72,6 +72,12 @@ def test_files_that_are_no_params(tmp_path):
     (tmp_path / "broken.yaml").write_text("a: [1,")
     with pytest.raises(ParamsError, match="not valid YAML"):
         load(tmp_path / "broken.yaml")
+    (tmp_path / "twice.yaml").write_text("ground: {}\nground: {}\n")
+    with pytest.raises(ParamsError, match=r"the key\(s\) \['ground'\] stand twice"):
+        load(tmp_path / "twice.yaml")
+    (tmp_path / "deep.yaml").write_text("[" * 5000)
+    with pytest.raises(ParamsError, match="not valid YAML"):
+        load(tmp_path / "deep.yaml")
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(ParamsError, match="expected a mapping"):
         load(tmp_path / "list.yaml")

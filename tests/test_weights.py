@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tgs_pipeline.weights import digest, load_state
+from tgs_pipeline.weights import digest, load_state, loading
 
 
 def test_digest_depends_on_names_and_bytes_only(tmp_path):
@@ -60,6 +60,24 @@ def test_truncated_and_odd_files_are_named(tmp_path):
     (tmp_path / "cut.safetensors").write_bytes(b"\x10\x00\x00")
     with pytest.raises(ValueError, match=r"cut\.safetensors: not a whole safetensors"):
         load_state(tmp_path / "cut.safetensors")
+    (tmp_path / "page.pt").write_text("<!DOCTYPE html><html>404</html>")
+    with pytest.raises(ValueError, match=r"page\.pt: a web page or a Git LFS pointer"):
+        load_state(tmp_path / "page.pt")
     torch.save([torch.ones(1)], tmp_path / "list.pt")
     with pytest.raises(ValueError, match="expected a dict"):
         load_state(tmp_path / "list.pt")
+
+
+def test_whatever_a_library_raises_names_the_files(tmp_path):
+    with (
+        pytest.raises(ValueError, match=r"clip: cannot be loaded \(KeyError: 'hidden_size'\)"),
+        loading(tmp_path / "clip", device="cpu"),
+    ):
+        raise KeyError("hidden_size")
+    with pytest.raises(ValueError, match=r"clip: bad layer"), loading(tmp_path / "clip", device="cpu"):
+        raise ValueError("bad layer")
+    with (
+        pytest.raises(ValueError, match=r"runtime\.devices: 'banana' cannot be used here"),
+        loading(tmp_path, device="banana"),
+    ):
+        pass

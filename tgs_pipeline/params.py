@@ -42,7 +42,7 @@ class TinyWorld(Section):
     seed: Annotated[int, Field(ge=0)]
     num_clips: NumClips
     references_per_clip: PositiveInt
-    frame_size_px: PositiveInt
+    frame_size_px: Annotated[int, Field(ge=64, le=2048)]
     sample_rate_hz: Annotated[int, Field(ge=16000)]
 
 
@@ -96,8 +96,8 @@ class Detect(Section):
     weights: Text
     captions: Annotated[list[Caption], Field(min_length=1)]
     floor: Fraction
-    shortest_edge_px: PositiveInt
-    longest_edge_px: PositiveInt
+    shortest_edge_px: Annotated[int, Field(ge=32, le=4096)]
+    longest_edge_px: Annotated[int, Field(ge=32, le=8192)]
     dtype: Dtype
 
 
@@ -118,7 +118,7 @@ class Segment(Section):
     config: Text  # YAML file in the form of the configurations of the package sam2
     input_size_px: PositiveInt | None  # null: native size; 224: distorted to a square as upstream (trap T21)
     swap_channels: bool  # true: BGR as upstream (trap T20)
-    levels_size_px: PositiveInt  # side of the score map that protocol tgs scores
+    levels_size_px: Annotated[int, Field(gt=0, le=4096)]  # side of the score map that protocol tgs scores
     dtype: Dtype
 
 
@@ -155,7 +155,7 @@ class Runtime(Section):
     num_threads: PositiveInt  # CPU threads of a model; OMP_NUM_THREADS in the environment overrides it
     batch_size: BatchSize
     flush_rows: PositiveInt
-    flush_sec: Annotated[float, Field(gt=0)]
+    flush_sec: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     max_failure_rate: Fraction
 
 
@@ -188,6 +188,17 @@ class Params(Section):
         return self
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as usual, but a key that stands twice is an error instead of the last one winning."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
+        if repeated:
+            raise yaml.constructor.ConstructorError(None, None, f"the key(s) {repeated} stand twice", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
 class ParamsError(ValueError):
     """A params file that cannot be used; the message lists everything that is wrong with it."""
 
@@ -201,8 +212,8 @@ def load(path: Path) -> Params:
     except UnicodeDecodeError as error:
         raise ParamsError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        data = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError) as error:
         raise ParamsError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(data, dict):
         raise ParamsError(f"{path}: expected a mapping of sections ({', '.join(Params.model_fields)})")

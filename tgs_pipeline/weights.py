@@ -2,6 +2,9 @@
 
 import hashlib
 import pickle
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,15 +55,47 @@ def load_state(path: Path) -> "dict[str, torch.Tensor]":
             return load_file(path)
         except SafetensorError as error:
             raise ValueError(f"{path}: not a whole safetensors file ({error}); fetch or write it again") from None
+    with path.open("rb") as handle:
+        head = handle.read(64).lstrip().lower()
+    if head.startswith((b"<", b"version https://git-lfs")):
+        raise ValueError(f"{path}: a web page or a Git LFS pointer instead of the weights; fetch the file itself")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the pickle protocol of files that are refused below
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
         raise ValueError(
-            f"{path}: refused, because it holds Python objects other than tensors and could run code when loaded; "
-            f"get the published file again or convert it to safetensors ({str(error).splitlines()[0]})"
+            f"{path}: refused, because it is damaged or holds Python objects other than tensors, which could run code "
+            "when loaded; get the published file again, or convert it to safetensors where you trust it"
         ) from None
-    except (RuntimeError, EOFError) as error:
-        raise ValueError(f"{path}: not a whole PyTorch checkpoint ({error}); fetch it again") from None
+    except Exception as error:  # noqa: BLE001  reading a damaged pickle can raise anything
+        raise ValueError(f"{path}: not a whole PyTorch checkpoint ({_first_line(error)}); fetch it again") from None
     if not isinstance(state, dict):
         raise ValueError(f"{path}: expected a dict of tensors, found {type(state).__name__}")
     return state
+
+
+@contextmanager
+def loading(path: Path, *, device: str) -> Iterator[None]:
+    """Checks a device, then turns whatever a library raises over the files of a model into a ValueError naming them."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"runtime.devices: {device!r} cannot be used here ({_first_line(error)})") from None
+    try:
+        yield
+    except ValueError as error:
+        if str(path) in str(error):
+            raise
+        raise ValueError(f"{path}: {error}") from error
+    except Exception as error:  # libraries raise anything over a damaged configuration, tokenizer or tensor file
+        raise ValueError(
+            f"{path}: cannot be loaded ({_first_line(error)}); compare its files with the published ones"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -25,7 +25,7 @@ def test_bad_images_are_named(tmp_path, jpeg, monkeypatch):
     with pytest.raises(ValueError, match=r"absent\.jpg: no such file"):
         media.read_image(tmp_path / "absent.jpg")
     (tmp_path / "text.jpg").write_text("hello")
-    with pytest.raises(ValueError, match=r"text\.jpg: not a readable image"):
+    with pytest.raises(ValueError, match=r"text\.jpg: not a readable JPEG or PNG image"):
         media.read_image(tmp_path / "text.jpg")
     (tmp_path / "cut.jpg").write_bytes(jpeg.read_bytes()[:-400])
     with pytest.raises(ValueError, match=r"cut\.jpg: the image is truncated or corrupt"):
@@ -36,9 +36,12 @@ def test_bad_images_are_named(tmp_path, jpeg, monkeypatch):
 
 
 def test_images_travel_through_tables(jpeg, tmp_path):
-    loaded = media.load_frames(pa.table({"path": ["0.jpg", "absent.jpg", "0.jpg"]}), root=tmp_path)
-    first, absent, again = loaded["reason"].to_pylist()
+    hashes = [media.content_hash(jpeg), "0" * 32, media.content_hash(jpeg), "0" * 32]
+    units = pa.table({"path": ["0.jpg", "absent.jpg", "0.jpg", "0.jpg"], "frame_hash": hashes})
+    loaded = media.load_frames(units, root=tmp_path)
+    first, absent, again, changed = loaded["reason"].to_pylist()
     assert first is None and again is None and "absent.jpg: no such file" in absent
+    assert "0.jpg: has changed since the manifest was made" in changed
     images = media.to_images(loaded["image"].take([0, 2]))
     assert all(np.array_equal(image, media.read_image(jpeg)) for image in images)
 
@@ -72,3 +75,16 @@ def test_bad_sounds_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(media, "MAX_AUDIO_SEC", 1)
     with pytest.raises(ValueError, match=r"long\.wav: 2 s of sound, the limit is 1 s"):
         media.read_audio(tmp_path / "long.wav", sample_rate_hz=16_000)
+
+
+def test_a_header_that_promises_too_much_is_refused(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "wide.wav", np.zeros((100, 8), np.float32), 16_000)
+    monkeypatch.setattr(media, "MAX_SOUND_SAMPLES", 799)
+    with pytest.raises(ValueError, match=r"wide\.wav: 8 channels at 16000 Hz are 800 samples, the limit is 799"):
+        media.read_audio(tmp_path / "wide.wav", sample_rate_hz=16_000)
+
+
+def test_other_formats_are_not_even_opened(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.jpg", format="BMP")
+    with pytest.raises(ValueError, match=r"a\.jpg: not a readable JPEG or PNG"):
+        media.read_image(tmp_path / "a.jpg")

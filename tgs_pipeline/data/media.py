@@ -1,5 +1,6 @@
 """Decoding images and sound: size limits, whole files only, and errors that name the file."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import soundfile
 import soxr
 from PIL import Image, UnidentifiedImageError
 
+MAX_FILE_BYTES = 2**30
 MAX_IMAGE_PX = 8192 * 8192
-MAX_AUDIO_SEC = 3600
+MAX_AUDIO_SEC = 600
+MAX_SOUND_SAMPLES = 2**26  # of all channels: 12 minutes of stereo at 48 kHz
+IMAGE_FORMATS = ("JPEG", "PNG")
 
 # A decoded RGB frame as it travels through a table: bytes in HWC order.
 IMAGE = pa.struct([("height", pa.int32()), ("width", pa.int32()), ("data", pa.large_binary())])
@@ -36,13 +40,18 @@ def read_audio(path: Path, *, sample_rate_hz: int) -> np.ndarray:
     """A sound file as mono float32 (num_samples,), -1..1: channels averaged, resampled with soxr HQ.
 
     Average, then resample, at this quality, is what librosa 0.10 does, which upstream uses (UPSTREAM_FACTS 2.2).
-    ValueError where it is missing, empty, corrupt, silent by NaN, or longer than MAX_AUDIO_SEC.
+    ValueError where it is missing, empty, corrupt, with NaN, or over MAX_AUDIO_SEC or MAX_SOUND_SAMPLES.
     """
     try:
         with soundfile.SoundFile(path) as file:
             if file.frames > MAX_AUDIO_SEC * file.samplerate:
                 raise ValueError(
                     f"{path}: {file.frames / file.samplerate:.0f} s of sound, the limit is {MAX_AUDIO_SEC} s"
+                )
+            if file.frames * file.channels > MAX_SOUND_SAMPLES:
+                raise ValueError(
+                    f"{path}: {file.channels} channels at {file.samplerate} Hz are {file.frames * file.channels} "
+                    f"samples, the limit is {MAX_SOUND_SAMPLES}"
                 )
             sound = file.read(dtype="float32", always_2d=True)
             rate_hz = file.samplerate
@@ -75,29 +84,51 @@ def to_images(column: pa.Array | pa.ChunkedArray) -> list[np.ndarray]:
 
 
 def load_frames(units: pa.Table, *, root: Path) -> pa.Table:
-    """The loader of stages that look at frames: adds `image` (IMAGE) and `reason` (null where decoding went well).
+    """The loader of stages that look at frames: adds `image` (IMAGE) and `reason` (null where all went well).
 
-    units: any table with a column `path`, relative to `root`. A frame that several units share is decoded once.
+    units: any table with `path`, relative to `root`, and `frame_hash`, the content that the unit stands for: a file
+    that has changed since is a failure, since its row would be kept under the old content. A frame that several units
+    share is decoded once.
     """
-    paths = units["path"].to_pylist()
-    images: dict[str, np.ndarray | None] = {}
-    reasons: dict[str, str | None] = {}
-    for path in dict.fromkeys(paths):
+    frames = list(zip(units["path"].to_pylist(), units["frame_hash"].to_pylist(), strict=True))
+    images: dict[tuple[str, str], np.ndarray | None] = {}
+    reasons: dict[tuple[str, str], str | None] = {}
+    for path, expected in dict.fromkeys(frames):
         try:
-            images[path], reasons[path] = read_image(root / path), None
+            check_content(root / path, expected)
+            images[path, expected], reasons[path, expected] = read_image(root / path), None
         except ValueError as error:
-            images[path], reasons[path] = None, str(error)
-    units = units.append_column("image", image_column([images[path] for path in paths]))
-    return units.append_column("reason", pa.array([reasons[path] for path in paths], pa.string()))
+            images[path, expected], reasons[path, expected] = None, str(error)
+    units = units.append_column("image", image_column([images[frame] for frame in frames]))
+    return units.append_column("reason", pa.array([reasons[frame] for frame in frames], pa.string()))
+
+
+def content_hash(path: Path) -> str:
+    """blake2b-128 of a file, 32 hexadecimal digits; ValueError where it is missing or larger than MAX_FILE_BYTES."""
+    try:
+        with path.open("rb") as handle:
+            if path.stat().st_size > MAX_FILE_BYTES:
+                raise ValueError(f"{path}: larger than {MAX_FILE_BYTES} bytes, which no frame, mask or clip of 10 s is")
+            return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def check_content(path: Path, expected: str) -> None:
+    """ValueError where a file is no longer the one that the manifest lists."""
+    if content_hash(path) != expected:
+        raise ValueError(f"{path}: has changed since the manifest was made; run `dvc repro` to list the files again")
 
 
 def _open(path: Path) -> Image.Image:
     try:
-        image = Image.open(path)
+        image = Image.open(path, formats=IMAGE_FORMATS)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
-        raise ValueError(f"{path}: not a readable image ({type(error).__name__}: {error})") from None
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{path}: not a readable JPEG or PNG image ({type(error).__name__}: {error})") from None
     if image.width * image.height > MAX_IMAGE_PX:
         image.close()
         raise ValueError(f"{path}: {image.width} x {image.height} px is over the limit of {MAX_IMAGE_PX} px")

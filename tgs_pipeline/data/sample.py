@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-SAFE_NAME = re.compile(r"[A-Za-z0-9_\-]+")
+SAFE_NAME = re.compile(r"[A-Za-z0-9_\-]{1,200}")
 MAX_REFERENCE_CHARS = 2000
 
 
@@ -57,7 +57,7 @@ def check_name(name: str, *, path: Path, row: int) -> str:
     if SAFE_NAME.fullmatch(name):
         return name
     raise ValueError(
-        f"{path}, data row {row}: {name!r} is no valid id; ids name folders and may hold letters, digits, '_' and '-'"
+        f"{path}, data row {row}: {name!r} is no valid id; ids name folders: up to 200 letters, digits, '_', '-'"
     )
 
 

@@ -90,7 +90,7 @@ def test_original_names_the_first_wrong_tensor(original_copy):
 
 def test_original_runs_no_code_from_a_checkpoint(original_copy):
     torch.save({"model": SimpleNamespace()}, original_copy / "model.pth")
-    with pytest.raises(ValueError, match="refused, because it holds Python objects"):
+    with pytest.raises(ValueError, match="refused, because it is damaged or holds Python objects"):
         load_original(original_copy)
 
 

@@ -6,16 +6,18 @@ Shapes: B pairs of a batch, Q decoder queries, T tokens of a caption, n candidat
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from PIL import Image
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 MEAN_RGB = (0.485, 0.456, 0.406)  # ImageNet
 STD_RGB = (0.229, 0.224, 0.225)
 MAX_TEXT_TOKENS = 256
+SUB_SENTENCE_ENDS = ("[CLS]", "[SEP]", ".", "?")  # text attention stays within what lies between them
 
 # pixels float32 (B, 3, H, W), B captions -> logits float32 (B, Q, >= T), boxes cxcywh float32 (B, Q, 4) relative 0..1
 Forward = Callable[[torch.Tensor, list[str]], tuple[torch.Tensor, torch.Tensor]]
@@ -94,6 +96,8 @@ def resized_size(height: int, width: int, *, shortest_edge_px: int, longest_edge
     size = shortest_edge_px
     if long / short * size > longest_edge_px:
         size = round(longest_edge_px * short / long)
+    if size < 1:
+        raise ValueError(f"a frame of {width} x {height} px is too narrow: resized to {longest_edge_px} px it vanishes")
     if short == size:
         return height, width
     return (size, int(size * width / height)) if height <= width else (int(size * height / width), size)
@@ -105,6 +109,17 @@ def preprocess(image: np.ndarray, *, shortest_edge_px: int, longest_edge_px: int
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
     unit = torch.from_numpy(np.asarray(resized, np.float32) / np.float32(255)).permute(2, 0, 1)
     return ((unit - torch.tensor(MEAN_RGB)[:, None, None]) / torch.tensor(STD_RGB)[:, None, None]).contiguous()
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder; ValueError where its files are missing, since transformers would make an empty one."""
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+        raise ValueError(f"{folder} lacks tokenizer.json or vocab.txt, the vocabulary of the text encoder")
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    ends = tokenizer.convert_tokens_to_ids(list(SUB_SENTENCE_ENDS))
+    if len(set(ends)) < len(ends) or tokenizer.unk_token_id in ends:
+        raise ValueError(f"{folder}: its vocabulary lacks some of {SUB_SENTENCE_ENDS}, which end parts of a caption")
+    return tokenizer
 
 
 def tokens_of(tokenizer: PreTrainedTokenizerBase, caption: str) -> list[str]:

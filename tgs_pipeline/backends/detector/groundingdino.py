@@ -21,9 +21,9 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerBase
+from transformers import BertConfig, BertModel, PreTrainedTokenizerBase
 
-from tgs_pipeline.backends.detector.base import Candidates, detect_batch
+from tgs_pipeline.backends.detector.base import Candidates, detect_batch, load_tokenizer
 from tgs_pipeline.backends.detector.conversion import UNUSED_BY_ORIGINAL
 from tgs_pipeline.weights import load_state
 
@@ -45,7 +45,7 @@ class GroundingDinoDetector:
         self._size = {"shortest_edge_px": shortest_edge_px, "longest_edge_px": longest_edge_px}
         self._device = torch.device(device)
         checkpoint = _checkpoint(weights)
-        self._tokenizer = AutoTokenizer.from_pretrained(weights / TEXT_FOLDER, local_files_only=True)
+        self._tokenizer = load_tokenizer(weights / TEXT_FOLDER)
         model = _build(_config(checkpoint), text_folder=weights / TEXT_FOLDER, tokenizer=self._tokenizer)
         _fill(model, checkpoint)
         self._model = model.to(self._device).eval()

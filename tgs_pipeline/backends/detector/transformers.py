@@ -10,13 +10,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoTokenizer, GroundingDinoConfig, GroundingDinoForObjectDetection
+from transformers import GroundingDinoConfig, GroundingDinoForObjectDetection
 from transformers.utils import logging as transformers_logging
 
-from tgs_pipeline.backends.detector.base import MAX_TEXT_TOKENS, Candidates, detect_batch
+from tgs_pipeline.backends.detector.base import (
+    MAX_TEXT_TOKENS,
+    SUB_SENTENCE_ENDS,
+    Candidates,
+    detect_batch,
+    load_tokenizer,
+)
 from tgs_pipeline.weights import load_state
-
-SUB_SENTENCE_ENDS = ["[CLS]", "[SEP]", ".", "?"]  # text attention stays within what lies between them
 
 
 class TransformersDetector:
@@ -27,10 +31,10 @@ class TransformersDetector:
         self._device, self._dtype = torch.device(device), getattr(torch, dtype)
         _check_files(weights)
         transformers_logging.disable_progress_bar()
-        self._tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True)
+        self._tokenizer = load_tokenizer(weights)
         model = _load(weights, dtype=self._dtype).to(self._device).eval()
         # The port assumes the token ids of bert-base-uncased.
-        ends = self._tokenizer.convert_tokens_to_ids(SUB_SENTENCE_ENDS)
+        ends = self._tokenizer.convert_tokens_to_ids(list(SUB_SENTENCE_ENDS))
         model.get_buffer("model.special_tokens").copy_(torch.tensor(ends))
         self._model = model
 

@@ -34,6 +34,7 @@ def build_model(config: Path) -> "SAM2Base":
 
     A configuration that names anything but SAM 2's own modules is refused.
     """
+    from hydra.errors import InstantiationException
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -49,7 +50,10 @@ def build_model(config: Path) -> "SAM2Base":
     for target in _targets(tree):
         _check_target(target, config=config)
     extra = tree.get("sam_mask_decoder_extra_args") or {}
-    return instantiate(tree | {"sam_mask_decoder_extra_args": extra | DYNAMIC_MULTIMASK}, _recursive_=True)
+    try:
+        return instantiate(tree | {"sam_mask_decoder_extra_args": extra | DYNAMIC_MULTIMASK}, _recursive_=True)
+    except InstantiationException as error:
+        raise ValueError(f"{config}: SAM 2 cannot be built from it ({str(error).splitlines()[0]})") from None
 
 
 def _check_target(target: str, *, config: Path) -> None:

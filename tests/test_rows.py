@@ -223,15 +223,3 @@ def test_a_run_killed_with_sigkill_loses_at_most_a_flush(tmp_path):
     assert 30 <= kept < 400
     _, operator = run(tmp_path, list(range(400)))
     assert sum(map(len, operator.batches)) == 400 - kept
-
-
-def test_cache_stats_and_gc(tmp_path):
-    run(tmp_path, [-1, 1, 2, 3], max_failure_rate=1)
-    run(tmp_path, [-1, 3, 4], max_failure_rate=1)
-    (entry,) = cache.stats(tmp_path)
-    assert (entry.stage, entry.rows, entry.failed, entry.superseded) == ("square", 6, 2, 1)
-    assert entry.size_bytes > cache.collect(tmp_path, only_last_run=False) > 0
-    assert cache.stats(tmp_path)[0].rows == 4
-    cache.collect(tmp_path, only_last_run=True)
-    _, operator = run(tmp_path, [1, 2, 3, 4])
-    assert sorted(number for batch in operator.batches for number in batch) == [1, 2]  # the last run used 3 and 4

@@ -136,6 +136,49 @@ def test_an_error_of_the_operator_keeps_what_was_computed(tmp_path):
     assert again.batches == [[5, 6]]
 
 
+def test_a_value_error_fails_only_the_units_that_cause_it(tmp_path):
+    class Picky(Square):
+        def __call__(self, table):
+            if 3 in table["number"].to_pylist():
+                raise ValueError("3 is odd")
+            return super().__call__(table)
+
+    found, _ = run(tmp_path, [1, 2, 3, 4, 5], operator=Picky(), batch_size=4, max_failure_rate=0.2)
+    table = found.take([RECIPE.key(n) for n in (1, 2, 3, 4, 5)])
+    assert table["status"].to_pylist() == ["ok", "ok", "failed", "ok", "ok"]
+    assert table["reason"][2].as_py() == "a unit: 3 is odd"
+
+
+def test_a_damaged_segment_is_named_and_gc_removes_it(tmp_path):
+    run(tmp_path, [1, 2])
+    run(tmp_path, [3, 4])
+    segment = sorted((tmp_path / "square").glob("seg-*"), key=lambda path: path.stat().st_mtime_ns)[1]
+    segment.write_bytes(segment.read_bytes()[:-50])
+    with pytest.raises(ValueError, match=rf"{segment.name}: damaged .* remove it and run again"):
+        run(tmp_path, [1])
+    assert cache.stats(tmp_path)[0].damaged == 1
+    cache.collect(tmp_path, only_last_run=False)
+    _, operator = run(tmp_path, [1, 2, 3, 4])
+    assert operator.batches == [[3, 4]], "only the rows in it are computed again"
+
+
+def test_gc_waits_for_a_stage_that_still_reads_its_rows(tmp_path):
+    found, _ = run(tmp_path, [1, 2])
+    with pytest.raises(StageError, match="a run is reading"):
+        cache.collect(tmp_path, only_last_run=False)
+    assert found.take([RECIPE.key(2)])["square"].to_pylist() == [4]
+    del found
+    cache.collect(tmp_path, only_last_run=False)
+
+
+def test_a_share_does_not_judge_the_failure_rate_of_the_whole(tmp_path):
+    for index in range(2):
+        run(tmp_path, [-1, *range(1, 40)], shard=Shard(index, 2), max_failure_rate=0.03)
+    run(tmp_path, [-1, *range(1, 40)], max_failure_rate=0.03)
+    with pytest.raises(StageError, match="1 of 40 units failed"):
+        run(tmp_path, [-1, *range(1, 40)], max_failure_rate=0.02)
+
+
 def test_an_operator_must_return_the_rows_it_was_given(tmp_path):
     class Loses(Square):
         def __call__(self, table):

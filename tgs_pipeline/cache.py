@@ -21,6 +21,7 @@ class StageStats:
     rows: int
     failed: int
     superseded: int
+    damaged: int
     size_bytes: int
 
 
@@ -30,10 +31,10 @@ def stats(cache: Path) -> list[StageStats]:
 
 
 def collect(cache: Path, *, only_last_run: bool) -> int:
-    """Rewrite each store without failed, superseded and outdated rows; returns the bytes freed.
+    """Rewrite each store without failed, superseded and outdated rows and damaged segments; returns the bytes freed.
 
     only_last_run: also drop rows that the last whole run of the stage did not use. Never touches a store that a run
-    is writing (StageError).
+    is writing or reading (StageError).
     """
     before = sum(entry.size_bytes for entry in stats(cache))
     for folder in _stages(cache):
@@ -52,8 +53,12 @@ def _segments(folder: Path) -> list[Path]:
 def _stats(folder: Path) -> StageStats:
     outcomes: Counter[str] = Counter()
     keys: set[str] = set()
+    damaged = 0
     for segment in _segments(folder):
-        table = pq.read_table(segment, columns=["key", "status"])
+        table = _whole(segment, columns=["key", "status"])
+        if table is None:
+            damaged += 1
+            continue
         outcomes.update(table["status"].to_pylist())
         keys.update(table["key"].to_pylist())
     num_rows = outcomes.total()
@@ -63,18 +68,32 @@ def _stats(folder: Path) -> StageStats:
         rows=num_rows,
         failed=outcomes["failed"],
         superseded=num_rows - len(keys),
+        damaged=damaged,
         size_bytes=sum(segment.stat().st_size for segment in _segments(folder)),
     )
 
 
+def _whole(segment: Path, *, columns: list[str] | None = None) -> pa.Table | None:
+    """The rows of a segment, None where it is damaged."""
+    try:
+        return pq.ParquetFile(segment).read(columns=columns)
+    except (pa.ArrowException, OSError):
+        return None
+
+
 def _collect(folder: Path, *, only_last_run: bool) -> None:
     """Write what is kept into new segments first, then remove the old ones: a kill in between loses nothing."""
-    old = _segments(folder)
-    newest = max(old, key=lambda path: path.stat().st_mtime_ns)
-    store = Store(folder, payload=pa.schema(list(pq.read_schema(newest))[len(OUTCOME) :]))
-    with store.lock(WHOLE):
-        rows = store.rows()
+    lock = Store(folder, payload=pa.schema([]))
+    with lock.lock(WHOLE), lock.no_readers():
         wanted = last_run_keys(folder) if only_last_run else None
+        for leftover in [*folder.glob(".seg-*.part"), *(path for path in _segments(folder) if _whole(path) is None)]:
+            leftover.unlink()
+        old = _segments(folder)
+        if not old:
+            return
+        newest = max(old, key=lambda path: path.stat().st_mtime_ns)
+        store = Store(folder, payload=pa.schema(list(pq.read_schema(newest))[len(OUTCOME) :]))
+        rows = store.rows()
         kept = [key for key in rows if rows.is_done(key) and (wanted is None or key in wanted)]
         for keys in chunks(kept, ROW_GROUP_ROWS):
             store.append([rows.take(keys)])

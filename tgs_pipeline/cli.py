@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,6 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 cache_app = typer.Typer(no_args_is_help=True, help="The row cache, where every finished row is kept.")
 app.add_typer(cache_app, name="cache")
 
+ChainStatus = Literal["ok", "malformed", "truncated", "failed"]
 PROFILES = Path("profiles")
 ParamsFile = Annotated[Path, typer.Option("--params", help="A complete params file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -60,7 +61,7 @@ def profile(name: Annotated[str, typer.Argument(help="A file of profiles/, witho
 @app.command()
 def chains(
     uid: Annotated[str | None, typer.Option(help="Only this reference.")] = None,
-    status: Annotated[str | None, typer.Option(help="Only this status: ok, malformed, truncated, failed.")] = None,
+    status: Annotated[ChainStatus | None, typer.Option(help="Only this status.")] = None,
     as_json: AsJson = False,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
@@ -212,6 +213,7 @@ def cache_stats(as_json: AsJson = False, params: ParamsFile = Path("params.yaml"
     for entry in entries:
         typer.echo(
             f"{entry.stage:10} {entry.rows:8} rows  {entry.failed:6} failed  {entry.superseded:6} superseded  "
+            f"{entry.damaged:3} damaged "
             f"{entry.segments:5} segments  {entry.size_bytes / 2**20:9.1f} MiB"
         )
 

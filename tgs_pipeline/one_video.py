@@ -10,8 +10,10 @@ import numpy as np
 from PIL import Image
 
 from tgs_pipeline.artifacts import boxes, chains, masks, samples, table
+from tgs_pipeline.artifacts.publish import write_text
 from tgs_pipeline.data.media import read_image
 from tgs_pipeline.data.media_folder import DEFAULT_SPLIT
+from tgs_pipeline.data.sample import check_reference
 from tgs_pipeline.data.video import extract
 from tgs_pipeline.metrics import rle
 from tgs_pipeline.operators import detect, features, ground, manifest, segment, think
@@ -32,9 +34,10 @@ def run(params: Params, *, video: Path, reference: str, out: Path, start_sec: fl
     the intermediate artifacts with rows of their own: the row cache of the pipeline is left alone. ValueError where
     the video cannot be used or a stage fails.
     """
-    if (out / "artifacts").exists():
+    check_reference(reference, path=Path("--ref"), row=0)
+    if (out / "chain.json").exists():
         raise ValueError(f"{out} holds the result of another run: give --out a new folder")
-    out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out / "artifacts", ignore_errors=True)  # of a run that failed
     params, workspace = _prepare(params, video=video, reference=reference, out=out, start_sec=start_sec)
     for name, stage in STAGES.items():
         stage.run(params, workspace, replace(execution_of(params, stage=name), cache=workspace.artifacts / "rows"))
@@ -44,11 +47,7 @@ def run(params: Params, *, video: Path, reference: str, out: Path, start_sec: fl
 def _prepare(params: Params, *, video: Path, reference: str, out: Path, start_sec: float) -> tuple[Params, Workspace]:
     """Extract the clip into a media folder below `out` and point the params at it."""
     root = out / "artifacts" / "dataset"
-    try:
-        extract(video, root / "media" / VID, start_sec=start_sec)
-    except ValueError:
-        shutil.rmtree(out / "artifacts", ignore_errors=True)
-        raise
+    extract(video, root / "media" / VID, start_sec=start_sec)
     write_references(root / "metadata.csv", [(VID, reference)])
     dataset = params.dataset.model_copy(
         update={"tinyworld": None, "adapter": "media_folder", "root": str(root), "metadata": "metadata.csv",
@@ -78,8 +77,8 @@ def _write_results(workspace: Workspace, out: Path) -> dict:
     (out / "masks").mkdir(exist_ok=True)
     for index, mask in zip(sample["frame_indices"], decoded, strict=True):
         Image.fromarray(mask.astype(np.uint8) * 255).save(out / "masks" / f"{index:05d}.png")
-    (out / "chain.json").write_text(json.dumps(chain, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (out / "boxes.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     captions = [f"{index} s" for index in sample["frame_indices"]]
     strip(frames, decoded, [row["box_xyxy_px"] for row in found], captions=captions).save(out / "overlay.png")
+    write_text(out / "chain.json", json.dumps(chain, indent=2, ensure_ascii=False) + "\n")  # last: all is there
     return chain

@@ -21,20 +21,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from tgs_pipeline.artifacts.lookup import Lookup
+from tgs_pipeline.artifacts.lookup import Lookup, open_rows
+from tgs_pipeline.artifacts.publish import write_text
 from tgs_pipeline.execution import WHOLE, Execution, Shard, StageError, first_reasons
 from tgs_pipeline.executors import local
 
 log = logging.getLogger(__name__)
 
 JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
+READERS = "readers.lock"
 LAST_RUN = "last-run.json"  # keys that the last whole run of a stage used
 OUTCOME = [pa.field("key", pa.string()), pa.field("status", pa.string()), pa.field("reason", pa.string())]
 ROW_GROUP_BYTES = 16 * 2**20  # rows are read back in groups of about this size
@@ -82,7 +84,7 @@ class Store:
     def segments(self) -> list[Path]:
         """Segment files of this schema, oldest first; older layouts are left alone (`tgs cache gc` removes them)."""
         paths = sorted(self.folder.glob("seg-*.parquet"), key=lambda path: (path.stat().st_mtime_ns, path.name))
-        return [path for path in paths if pq.read_schema(path).equals(self.schema)]
+        return [path for path in paths if open_rows(path).schema_arrow.equals(self.schema)]
 
     def rows(self) -> Lookup:
         """All rows; a success is preferred to a failure, else the newest."""
@@ -92,7 +94,7 @@ class Store:
     def lock(self, shard: Shard) -> Iterator[None]:
         """Hold the stage for writing: one whole run, or several different shards, at a time."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        whole = shard.count == 1
+        whole = shard == WHOLE
         names = [("writer.lock", fcntl.LOCK_EX if whole else fcntl.LOCK_SH)]
         if not whole:
             names.append((f"writer-{shard.index}-of-{shard.count}.lock", fcntl.LOCK_EX))
@@ -106,6 +108,22 @@ class Store:
                         "or give this run another TGS_CACHE"
                     ) from None
             yield
+
+    @contextmanager
+    def no_readers(self) -> Iterator[None]:
+        """Hold the stage while its segments are rewritten; StageError where a run still reads them."""
+        with _files([self.folder / READERS]) as (handle,):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StageError(f"a run is reading {self.folder}: wait for it to end") from None
+            yield
+
+    def reading(self) -> IO[str]:
+        """A handle that keeps the segments in place until it is closed."""
+        handle = (self.folder / READERS).open("w")
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        return handle
 
     def append(self, tables: list[pa.Table]) -> None:
         """Add one segment, whole or not at all. StageError where the disk is full."""
@@ -164,6 +182,8 @@ def compute(
                 progress.update(loaded.num_rows)
         if execution.shard == WHOLE:
             _remember_keys(store.folder, counts.keys)
+        found = store.rows() if writer.num_rows else done
+        found.guard = store.reading()
     counts.computed = writer.num_rows
     counts.failures = writer.failures
     log.info(
@@ -171,8 +191,9 @@ def compute(
         recipe.stage, len(counts.keys), len(counts.keys) - counts.computed, counts.computed, len(counts.failures),
         time.monotonic() - start,
     )  # fmt: skip
-    _check_failures(recipe.stage, counts, execution.max_failure_rate)
-    return store.rows() if counts.computed else done
+    if execution.shard == WHOLE:  # a share says nothing about the rate of the whole
+        _check_failures(recipe.stage, counts, execution.max_failure_rate)
+    return found
 
 
 class _Writer:
@@ -196,7 +217,7 @@ class _Writer:
         except StageError:
             if error is None:
                 raise
-            log.exception("could not write the last rows")
+            log.error("the last rows could not be written either")
 
     def add(self, table: pa.Table) -> None:
         if not table.num_rows:
@@ -229,9 +250,7 @@ def last_run_keys(folder: Path) -> set[str]:
 
 
 def _remember_keys(folder: Path, keys: set[str]) -> None:
-    part = folder / f".{LAST_RUN}.part"
-    part.write_text(json.dumps(sorted(keys)))
-    part.replace(folder / LAST_RUN)
+    write_text(folder / LAST_RUN, json.dumps(sorted(keys)))
 
 
 @contextmanager
@@ -271,11 +290,23 @@ def _batches(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
 
 
 def _run(operator: Operator, loaded: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Rows of one batch; an operator that returns other keys than it was given is a programming error."""
-    rows = operator(loaded.drop_columns("reason"))
+    """Rows of one batch. A ValueError of the operator is narrowed down to the units that cause it: they fail alone."""
+    try:
+        rows = operator(loaded.drop_columns("reason"))
+    except ValueError as error:
+        if loaded.num_rows > 1:
+            return pa.concat_tables([_run(operator, loaded.slice(at, 1), schema) for at in range(loaded.num_rows)])
+        reason = pa.array([f"{_name(loaded)}: {error}"], pa.string())
+        return _failed(loaded.set_column(loaded.schema.get_field_index("reason"), "reason", reason), schema)
     if rows["key"].to_pylist() != loaded["key"].to_pylist():
         raise RuntimeError(f"{type(operator).__name__} returned other rows than it was given")
     return rows.select(schema.names).cast(schema)
+
+
+def _name(unit: pa.Table) -> str:
+    """What a person calls a unit: its video, frame, caption, reference or box."""
+    named = [name for name in ("vid", "path", "caption", "reference", "box_xyxy_px") if name in unit.column_names]
+    return ", ".join(f"{name} {unit[name][0].as_py()!r}" for name in named) or "a unit"
 
 
 def _failed(loaded: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -43,7 +43,13 @@ def main(stage: str, run: RunStage) -> None:
             run(loaded, workspace_of(loaded), execution_of(loaded, stage=stage, device=devices[0], shard=share))
         except (ValueError, OSError) as error:
             log.error("%s stopped: %s", stage, error)
-            log.debug("traceback", exc_info=True)
+            raise SystemExit(1) from None
+        except Exception as error:
+            log.exception("%s stopped where it should not", stage)
+            log.error(
+                "%s stopped by an unexpected %s: %s. Rows computed before are kept; the traceback stands above.",
+                stage, type(error).__name__, error,
+            )  # fmt: skip
             raise SystemExit(1) from None
 
     typer.run(command)

@@ -95,7 +95,7 @@ def test_a_failed_sample_lists_no_frames(tmp_path):
     root = write_dataset(tmp_path / "data")
     (root / "media" / VID / "frames" / "4.jpg").write_bytes(b"no image")
     failed, _, null = make(tmp_path, root, max_failure_rate=1.0)
-    assert failed["status"] == "failed" and "4.jpg: not a readable image" in failed["reason"]
+    assert failed["status"] == "failed" and "4.jpg: not a readable JPEG or PNG image" in failed["reason"]
     for name in ("frame_indices", "frame_paths", "frame_hashes", "mask_paths", "mask_hashes"):
         assert failed[name] == [] and len(null[name]) == 10
     assert failed["num_frames"] == 10, "they still count in coverage"

@@ -2,13 +2,36 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 MAX_HELD_BYTES = 64 * 2**20
+
+
+def open_rows(path: Path) -> pq.ParquetFile:
+    """A Parquet file of rows; ValueError names a damaged one."""
+    with _damage(path):
+        return pq.ParquetFile(path)
+
+
+def read_group(path: Path, group: int, *, columns: list[str]) -> pa.Table:
+    """One row group; ValueError names a damaged file."""
+    with _damage(path):
+        return pq.ParquetFile(path).read_row_group(group, columns=columns)
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(
+            f"{path}: damaged ({error}); remove it and run again: only the rows in it are computed again"
+        ) from None
 
 
 class Place(NamedTuple):
@@ -34,10 +57,10 @@ class Lookup:
         self._failed: set[str] = set()
         self._held: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
         self._held_bytes = 0
+        self.guard: IO[str] | None = None  # whatever must stay open for as long as rows are taken
         for number, path in enumerate(self._paths):
-            file = pq.ParquetFile(path)
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=["key", "status"])
+            for group in range(open_rows(path).num_row_groups):
+                table = read_group(path, group, columns=["key", "status"])
                 outcomes = zip(table["key"].to_pylist(), table["status"].to_pylist(), strict=True)
                 for offset, (key, status) in enumerate(outcomes):
                     self._add(key, Place(number, group, offset), failed=status == "failed")
@@ -78,7 +101,7 @@ class Lookup:
         """A decoded row group, from the ones held where possible."""
         table = self._held.pop((file, group), None)
         if table is None:
-            table = pq.ParquetFile(self._paths[file]).read_row_group(group, columns=self.schema.names)
+            table = read_group(self._paths[file], group, columns=self.schema.names)
             self._held_bytes += table.nbytes
         self._held[file, group] = table
         while self._held_bytes > MAX_HELD_BYTES and len(self._held) > 1:

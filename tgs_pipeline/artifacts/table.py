@@ -12,6 +12,8 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tgs_pipeline.artifacts.publish import replacing
+
 ROW_GROUP_ROWS = 256
 
 Item = TypeVar("Item")
@@ -27,17 +29,11 @@ def write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
 
     Raises ValueError where a table does not fit the schema, naming the file and the column.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
     num_rows = 0
-    try:
-        with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-            for group in _regroup(tables, schema, path):
-                writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
-                num_rows += group.num_rows
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        for group in _regroup(tables, schema, path):
+            writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+            num_rows += group.num_rows
     return num_rows
 
 

@@ -116,7 +116,7 @@ def content_hash(path: Path) -> str:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def check_content(path: Path, expected: str) -> None:
+def check_content(path: Path, expected: str | None) -> None:
     """ValueError where a file is no longer the one that the manifest lists."""
     if content_hash(path) != expected:
         raise ValueError(f"{path}: has changed since the manifest was made; run `dvc repro` to list the files again")

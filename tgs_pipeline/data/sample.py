@@ -63,6 +63,8 @@ def check_name(name: str, *, path: Path, row: int) -> str:
 
 def check_reference(text: str, *, path: Path, row: int) -> str:
     """`text` itself if it is a usable reference: not blank, not absurdly long, no control characters."""
+    if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError(f"{path}, data row {row}: the reference is not valid UTF-8")
     if not text.strip():
         raise ValueError(f"{path}, data row {row}: the reference is empty")
     if len(text) > MAX_REFERENCE_CHARS:

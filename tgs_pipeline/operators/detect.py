@@ -21,7 +21,7 @@ from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Detect, Params
 from tgs_pipeline.prompts.caption import ask
 from tgs_pipeline.rows import Recipe, compute
-from tgs_pipeline.weights import digest
+from tgs_pipeline.weights import digest, loading
 from tgs_pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -119,15 +119,16 @@ def make_detector(settings: Detect, *, device: str) -> "Detector":
     """The detector that the params name."""
     weights = Path(settings.weights)
     size = {"shortest_edge_px": settings.shortest_edge_px, "longest_edge_px": settings.longest_edge_px}
-    match settings.backend:
-        case "transformers":
-            from tgs_pipeline.backends.detector.transformers import TransformersDetector
+    with loading(weights, device=device):
+        match settings.backend:
+            case "transformers":
+                from tgs_pipeline.backends.detector.transformers import TransformersDetector
 
-            return TransformersDetector(weights, device=device, dtype=settings.dtype, **size)
-        case "groundingdino":
-            from tgs_pipeline.backends.detector.groundingdino import GroundingDinoDetector
+                return TransformersDetector(weights, device=device, dtype=settings.dtype, **size)
+            case "groundingdino":
+                from tgs_pipeline.backends.detector.groundingdino import GroundingDinoDetector
 
-            return GroundingDinoDetector(weights, device=device, dtype=settings.dtype, **size)
+                return GroundingDinoDetector(weights, device=device, dtype=settings.dtype, **size)
 
 
 def view(tables: Iterator[pa.Table], found: Lookup) -> Iterator[pa.Table]:

@@ -6,7 +6,6 @@ Unit of work: a video, by the content of its frames and its sound.
 """
 
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -18,6 +17,7 @@ import pyarrow as pa
 from tgs_pipeline import rows, weights
 from tgs_pipeline.artifacts import features, samples, table
 from tgs_pipeline.artifacts.lookup import Lookup
+from tgs_pipeline.artifacts.publish import replacing
 from tgs_pipeline.backends.encoder import clip
 from tgs_pipeline.data import fbank, media
 from tgs_pipeline.execution import WHOLE, Execution
@@ -43,7 +43,9 @@ UNITS = pa.schema(
         pa.field("key", pa.string()),
         pa.field("vid", pa.string()),
         pa.field("frame_paths", pa.list_(pa.string())),
+        pa.field("frame_hashes", pa.list_(pa.string())),
         pa.field("audio_path", pa.string()),
+        pa.field("audio_hash", pa.string()),
     ]
 )
 # An array as it travels from loader to operator.
@@ -57,7 +59,9 @@ class Video:
     key: str
     vid: str
     frame_paths: list[str]
+    frame_hashes: list[str]
     audio_path: str | None
+    audio_hash: str | None
 
 
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
@@ -96,10 +100,11 @@ class FeatureOperator:
     def __init__(self, settings: Features, *, device: str) -> None:
         from tgs_pipeline.backends.encoder.beats import BeatsEncoder
 
-        self.visual = clip.ClipEncoder(
-            Path(settings.visual.weights), layer=settings.visual.layer, device=device, dtype=settings.dtype
-        )
-        self.audio = BeatsEncoder(Path(settings.audio.weights), device=device, dtype=settings.dtype)
+        visual, audio = Path(settings.visual.weights), Path(settings.audio.weights)
+        with weights.loading(visual, device=device):
+            self.visual = clip.ClipEncoder(visual, layer=settings.visual.layer, device=device, dtype=settings.dtype)
+        with weights.loading(audio, device=device):
+            self.audio = BeatsEncoder(audio, device=device, dtype=settings.dtype)
 
     def __call__(self, table: pa.Table) -> pa.Table:
         columns: list[list] = [table["key"].to_pylist(), table["vid"].to_pylist(), _unpack(table["frames"], np.uint8)]
@@ -144,18 +149,15 @@ def load(units: pa.Table, *, dataset: Path, side_px: int) -> pa.Table:
 
 
 def publish(found: Lookup, videos: Iterator[Video], *, workspace: Workspace, num_tags: int) -> None:
-    """Write shards and tags into a temporary folder that then replaces the artifact: it is complete or absent."""
-    part = workspace.features.with_name(f".{workspace.features.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    """Write shards and tags."""
     tags: list[pa.Table] = []
     num_videos = 0
-    for shard in table.chunks(videos, VIDEOS_PER_SHARD):
-        tags.append(_write_shard(part / f"features-{len(tags):05}.arrow", shard, found=found, num_tags=num_tags))
-        num_videos += len(shard)
-    num_rows = table.write(part / workspace.audio_tags.name, features.AUDIO_TAGS, tags)
-    shutil.rmtree(workspace.features, ignore_errors=True)
-    part.replace(workspace.features)
+    with replacing(workspace.features) as part:
+        part.mkdir()
+        for shard in table.chunks(videos, VIDEOS_PER_SHARD):
+            tags.append(_write_shard(part / f"features-{len(tags):05}.arrow", shard, found=found, num_tags=num_tags))
+            num_videos += len(shard)
+        num_rows = table.write(part / workspace.audio_tags.name, features.AUDIO_TAGS, tags)
     log.info("features: %d videos, %d tags in %s", num_videos, num_rows, workspace.features)
 
 
@@ -175,7 +177,8 @@ def _videos(path: Path, *, recipe: Recipe) -> Iterator[Video]:
             continue
         seen.add(vid)
         key = recipe.key(sample["frame_hashes"], sample["audio_hash"])
-        yield Video(key=key, vid=vid, frame_paths=sample["frame_paths"], audio_path=sample["audio_path"])
+        files = {name: sample[name] for name in ("frame_paths", "frame_hashes", "audio_path", "audio_hash")}
+        yield Video(key=key, vid=vid, **files)
 
 
 def _units(videos: Iterator[Video]) -> Iterator[pa.Table]:
@@ -190,10 +193,13 @@ def _decode(video: Video, *, dataset: Path, side_px: int) -> dict[str, np.ndarra
     """
     if not video.frame_paths:
         raise ValueError("it has no frame; extract its frames or leave its samples out")
+    for path, expected in zip(video.frame_paths, video.frame_hashes, strict=True):
+        media.check_content(dataset / path, expected)
     images = [media.read_image(dataset / path) for path in video.frame_paths]
     frames = np.stack([clip.resize(image, side_px=side_px) for image in images])
     if video.audio_path is None:
         return {"frames": frames, "segments": None, "sound": None}
+    media.check_content(dataset / video.audio_path, video.audio_hash)
     waveform = media.read_audio(dataset / video.audio_path, sample_rate_hz=fbank.SAMPLE_RATE_HZ)
     try:
         segments = fbank.segment_log_mels(waveform)

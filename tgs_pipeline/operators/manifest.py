@@ -3,7 +3,6 @@
 Inputs: dataset.root, dataset.metadata. Output: artifacts/samples/samples.parquet.
 """
 
-import hashlib
 import logging
 from collections.abc import Iterator
 from functools import lru_cache
@@ -11,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from tgs_pipeline.artifacts import samples, table
 from tgs_pipeline.data import media_folder, ref_avsbench
-from tgs_pipeline.data.media import image_size
+from tgs_pipeline.data.media import content_hash, image_size
 from tgs_pipeline.data.sample import Sample
 from tgs_pipeline.execution import Execution, StageError
 from tgs_pipeline.params import Dataset, Params
@@ -20,7 +19,6 @@ from tgs_pipeline.workspace import Workspace
 log = logging.getLogger(__name__)
 
 PER_FRAME = ("frame_indices", "frame_paths", "frame_hashes", "mask_paths", "mask_hashes")
-MAX_FILE_BYTES = 2**30
 NUM_FILES_REMEMBERED = 16384  # the references of a clip stand together, so this is far more than is needed
 
 
@@ -138,14 +136,6 @@ class _Inspector:
                     f"{size[1]} x {size[0]} px"
                 )
         return size
-
-
-def content_hash(path: Path) -> str:
-    """blake2b-128 of a file; ValueError where it is larger than MAX_FILE_BYTES."""
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise ValueError(f"{path}: larger than {MAX_FILE_BYTES} bytes, which no frame, mask or clip of 10 s is")
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _explain(inspect: _Inspector) -> str:

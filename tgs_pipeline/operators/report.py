@@ -6,11 +6,11 @@ Output: the folder artifacts/report, written beside it and renamed when it is wh
 
 import json
 import logging
-import shutil
 from pathlib import Path
 
 from tqdm import tqdm
 
+from tgs_pipeline.artifacts.publish import replacing
 from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Params, Report
 from tgs_pipeline.report import entries, page
@@ -27,15 +27,9 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Write the page; one share of several has nothing to compute. ValueError where artifacts do not fit together."""
     if execution.shard != WHOLE:
         return
-    part = workspace.report.with_name(f".{workspace.report.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with replacing(workspace.report) as part:
+        part.mkdir()
         _write(part, params.report, workspace)
-        shutil.rmtree(workspace.report, ignore_errors=True)
-        part.replace(workspace.report)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     log.info("report: open %s in a browser", (workspace.report / "index.html").absolute().as_uri())
 
 

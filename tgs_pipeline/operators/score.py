@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from tgs_pipeline.artifacts import masks, scores, table
 from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
+from tgs_pipeline.artifacts.publish import write_text
 from tgs_pipeline.data.media import read_mask
 from tgs_pipeline.execution import WHOLE, Execution, first_reasons
 from tgs_pipeline.executors import local
@@ -45,9 +46,9 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     found = splits.Splits()
     table.write_rows(workspace.scores, scores.SCHEMA, _view(settings, workspace, execution, found))
     metrics = {"protocol": settings.protocol, "splits": found.metrics()}
-    _write_text(workspace.metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
-    _write_text(workspace.metrics.with_name("splits.csv"), found.splits_csv())
-    _write_text(workspace.metrics.with_name("curve.csv"), found.curve_csv())
+    write_text(workspace.metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    write_text(workspace.metrics.with_name("splits.csv"), found.splits_csv())
+    write_text(workspace.metrics.with_name("curve.csv"), found.curve_csv())
     log.info("score: protocol %s: %s", settings.protocol, found.summary())
     if found.reasons:
         log.warning("score: %d samples are not scored:\n%s", len(found.reasons), first_reasons(found.reasons))
@@ -133,9 +134,3 @@ def _view(settings: Score, workspace: Workspace, execution: Execution, found: sp
     for row in tqdm(scored, desc="score", unit="sample", disable=None):
         found.add(row)
         yield row
-
-
-def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

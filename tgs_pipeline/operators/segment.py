@@ -22,7 +22,7 @@ from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.metrics import levels, rle
 from tgs_pipeline.params import Params, Segment
 from tgs_pipeline.rows import OUTCOME, Recipe, compute
-from tgs_pipeline.weights import digest
+from tgs_pipeline.weights import digest, loading
 from tgs_pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -82,18 +82,19 @@ def make_recipe(settings: Segment) -> Recipe:
 
 def make_segmenter(settings: Segment, *, device: str) -> "Segmenter":
     """The segmenter that the params name, with its weights loaded."""
-    match settings.backend:
-        case "sam2":
-            from tgs_pipeline.backends.segmenter.sam2 import Sam2Segmenter, load_model
-            from tgs_pipeline.backends.segmenter.sam2_config import check_config
+    with loading(Path(settings.weights), device=device):
+        match settings.backend:
+            case "sam2":
+                from tgs_pipeline.backends.segmenter.sam2 import Sam2Segmenter, load_model
+                from tgs_pipeline.backends.segmenter.sam2_config import check_config
 
-            return Sam2Segmenter(
-                load_model(check_config(Path(settings.config)), Path(settings.weights)),
-                device=device,
-                dtype=settings.dtype,
-                input_size_px=settings.input_size_px,
-                swap_channels=settings.swap_channels,
-            )
+                return Sam2Segmenter(
+                    load_model(check_config(Path(settings.config)), Path(settings.weights)),
+                    device=device,
+                    dtype=settings.dtype,
+                    input_size_px=settings.input_size_px,
+                    swap_channels=settings.swap_channels,
+                )
 
 
 def units(workspace: Workspace, *, recipe: Recipe) -> Iterator[pa.Table]:

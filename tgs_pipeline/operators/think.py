@@ -25,7 +25,7 @@ from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Params, Think
 from tgs_pipeline.prompts.ref_thinker import inference_prompt
 from tgs_pipeline.rows import Recipe, compute
-from tgs_pipeline.weights import digest
+from tgs_pipeline.weights import digest, loading
 from tgs_pipeline.workspace import Workspace
 
 VERSION = 1  # raise when the meaning of a row changes
@@ -87,13 +87,14 @@ def make_thinker(params: Think, *, device: str) -> Thinker:
 
             from tgs_pipeline.backends.thinker.ref_thinker import RefThinkerRunner
 
-            return RefThinkerRunner(
-                Path(params.weights),
-                reply_format=params.reply_format,
-                max_new_tokens=params.max_new_tokens,
-                dtype=getattr(torch, params.dtype),
-                device=device,
-            )
+            with loading(Path(params.weights), device=device):
+                return RefThinkerRunner(
+                    Path(params.weights),
+                    reply_format=params.reply_format,
+                    max_new_tokens=params.max_new_tokens,
+                    dtype=getattr(torch, params.dtype),
+                    device=device,
+                )
 
 
 class ThinkOperator:

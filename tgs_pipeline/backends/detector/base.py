@@ -116,7 +116,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
         raise ValueError(f"{folder} lacks tokenizer.json or vocab.txt, the vocabulary of the text encoder")
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    ends = tokenizer.convert_tokens_to_ids(list(SUB_SENTENCE_ENDS))
+    ends = [tokenizer.convert_tokens_to_ids(token) for token in SUB_SENTENCE_ENDS]
     if len(set(ends)) < len(ends) or tokenizer.unk_token_id in ends:
         raise ValueError(f"{folder}: its vocabulary lacks some of {SUB_SENTENCE_ENDS}, which end parts of a caption")
     return tokenizer

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tgs_pipeline.data.media import read_mask
+from tgs_pipeline.data.media import image_size, read_mask
 from tgs_pipeline.metrics import davis, levels, tgs
 
 PROTOCOLS = ("tgs", "davis")
@@ -127,6 +127,8 @@ def _score(
             continue
         try:
             gt_THW.append(_read_gt(gt_path, size=levels_THW[-1].shape, pred_path=pred_path, protocol=protocol))
+            if image_size(gt_path) != levels_THW[-1].shape:
+                findings.warnings.append(f"{gt_path}: resized to the size of {pred_path}, on which it is scored")
         except ValueError as error:
             findings.problems.append(str(error))
     if not frames or len(findings.problems) > num_problems:

@@ -178,7 +178,10 @@ def test_failures_show_their_reasons(browser, index):
         assert page.locator(".frame").count() == 0 and page.is_hidden("#audio")
         show(page, 8)
         assert page.locator(".frame .missing").all_text_contents()[0] == "gt_mask/broken/00002.png: no such file"
-        assert "media/broken/3.png: not a readable JPEG or PNG image" in page.locator(".frame .missing").all_text_contents()[1]
+        assert (
+            "media/broken/3.png: not a readable JPEG or PNG image"
+            in page.locator(".frame .missing").all_text_contents()[1]
+        )
         assert page.text_content("#silence") == "This video has no sound track."
         show(page, 9)
         assert "segment: failed – out of memory (all frames)" in page.locator("#reasons li").all_text_contents()

@@ -45,6 +45,17 @@ def change(path, edit) -> None:
         save_file(state, path)
 
 
+@pytest.mark.parametrize("kept", [None, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "guitar"]])
+def test_port_refuses_a_tokenizer_that_reads_nothing(port_copy, kept):
+    for path in port_copy.glob("*token*"):
+        path.unlink()
+    (port_copy / "vocab.txt").unlink(missing_ok=True)
+    if kept is not None:
+        (port_copy / "vocab.txt").write_text("\n".join(kept))
+    with pytest.raises(ValueError, match=r"lacks tokenizer\.json or vocab\.txt|its vocabulary lacks some of"):
+        load_port(port_copy)
+
+
 def test_port_names_the_files_it_lacks(port_copy, tmp_path):
     (port_copy / "model.safetensors").unlink()
     with pytest.raises(ValueError, match=r"port lacks model\.safetensors: `make weights`"):

@@ -37,7 +37,7 @@ run: install weights
 	$(BIN)/tgs scores
 
 test: install weights
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

@@ -8,8 +8,8 @@ from versions import CONFIRMED, STAGES, bare_code, current
 def test_code_that_decides_rows_is_the_code_of_their_version(stage):
     confirmed, now = json.loads(CONFIRMED.read_text())[stage], current()[stage]
     assert now == confirmed, (
-        f"code that rows of {stage} depend on has changed, and cached rows are found by VERSION alone: if a row can come "
-        f"out otherwise, raise VERSION in tgs_pipeline/operators/{stage}.py; then run `python tests/versions.py`"
+        f"code that rows of {stage} depend on has changed, and cached rows are found by VERSION alone: if a row can "
+        f"come out otherwise, raise VERSION in tgs_pipeline/operators/{stage}.py; then run `python tests/versions.py`"
     )
 
 

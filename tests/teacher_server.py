@@ -51,7 +51,7 @@ class Slow:
 
 @dataclass
 class TeacherServer:
-    """What the server is to say, and what it was asked: `answer(request)` or, while there are some, `script` in order."""
+    """What the server is to say (`script` in order, then `answer(request)`), and what it was asked."""
 
     answer: Callable[[dict], object]
     script: list = field(default_factory=list)
@@ -78,7 +78,7 @@ def serve(answer: Callable[[dict], object] = lambda request: "hello", **settings
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self):  # noqa: N802
+        def do_POST(self):
             with state.lock:
                 state.at_once += 1
                 state.most_at_once = max(state.most_at_once, state.at_once)
@@ -109,7 +109,9 @@ def serve(answer: Callable[[dict], object] = lambda request: "hello", **settings
                     time.sleep(what.sec)
                     self.reply(200, completion(Say(what.text)))
                 case Cut():
-                    self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{")
+                    self.wfile.write(
+                        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"
+                    )
                     self.wfile.flush()
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     self.close_connection = True

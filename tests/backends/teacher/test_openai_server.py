@@ -11,13 +11,13 @@ from PIL import Image
 from teacher_server import KEY, KEY_NAME, Cut, Fail, Garbage, Say, Slow, pictures_of, serve, text_of
 
 from tgs_pipeline.backends.teacher.base import (
-    BadRequest,
+    BadRequestError,
     Message,
-    NoAnswer,
+    NoAnswerError,
     Picture,
     TeacherReply,
-    Unreachable,
-    Unusable,
+    UnreachableError,
+    UnusableError,
     make_picture,
 )
 from tgs_pipeline.backends.teacher.openai_server import OpenAIServer
@@ -80,13 +80,13 @@ def test_a_timeout_is_asked_again():
     ],
 )
 def test_retries_are_bounded(fault, reason):
-    with serve(lambda request: fault) as server, pytest.raises(Unreachable, match=reason) as raised:
+    with serve(lambda request: fault) as server, pytest.raises(UnreachableError, match=reason) as raised:
         teacher(server, timeout_sec=0.1 if isinstance(fault, Slow) else 5).ask(QUESTION)
     assert len(server.requests) == 3 and KEY not in str(raised.value)
 
 
 def test_waits_double():
-    with serve(lambda request: Fail(500)) as server, pytest.raises(Unreachable):
+    with serve(lambda request: Fail(500)) as server, pytest.raises(UnreachableError):
         teacher(server, first_wait_sec=0.2).ask(QUESTION)
     first, second = np.diff(server.times)
     assert 0.15 <= first < 0.4 and 0.3 <= second < 0.8
@@ -103,7 +103,7 @@ def test_retry_after_is_waited_for(form):
 def test_a_server_that_asks_for_a_very_long_wait_is_given_up():
     with (
         serve(script=[Fail(429, {"Retry-After": "3600"})]) as server,
-        pytest.raises(Unreachable, match="it asks to wait 3600 s, the limit is 2 s"),
+        pytest.raises(UnreachableError, match="it asks to wait 3600 s, the limit is 2 s"),
     ):
         teacher(server).ask(QUESTION)
     assert len(server.requests) == 1
@@ -111,13 +111,13 @@ def test_a_server_that_asks_for_a_very_long_wait_is_given_up():
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_server_that_accepts_nothing_is_not_asked_again(status):
-    with serve(lambda request: Fail(status)) as server, pytest.raises(Unusable, match="check base_url, model"):
+    with serve(lambda request: Fail(status)) as server, pytest.raises(UnusableError, match="check base_url, model"):
         teacher(server).ask(QUESTION)
     assert len(server.requests) == 1
 
 
 def test_a_bad_request_is_not_asked_again():
-    with serve(lambda request: Fail(413)) as server, pytest.raises(BadRequest, match="the server answered 413"):
+    with serve(lambda request: Fail(413)) as server, pytest.raises(BadRequestError, match="the server answered 413"):
         teacher(server).ask(QUESTION)
     assert len(server.requests) == 1
 
@@ -136,14 +136,17 @@ def test_a_bad_request_is_not_asked_again():
     ],
 )
 def test_replies_without_an_answer(reply, reason, text):
-    with serve(lambda request: reply) as server, pytest.raises(NoAnswer, match=reason) as raised:
+    with serve(lambda request: reply) as server, pytest.raises(NoAnswerError, match=reason) as raised:
         teacher(server).ask(QUESTION)
     assert len(server.requests) == 1 and raised.value.text == text
 
 
 def test_a_picture_over_the_limit_is_named_and_not_sent():
     picture = Picture("frames/3.jpg", b"x" * 101)
-    with serve() as server, pytest.raises(BadRequest, match=r"frames/3.jpg: 101 bytes as JPEG, the limit .* is 100"):
+    with (
+        serve() as server,
+        pytest.raises(BadRequestError, match=r"frames/3.jpg: 101 bytes as JPEG, the limit .* is 100"),
+    ):
         teacher(server, max_picture_bytes=100).ask([Message("user", ("Look", picture))])
     assert not server.requests
 
@@ -179,7 +182,7 @@ def test_the_key_comes_from_the_environment_only(monkeypatch):
     monkeypatch.delenv(KEY_NAME)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-service")
     with serve() as server:
-        with pytest.raises(Unusable, match=f"{KEY_NAME} .* holds no key"):
+        with pytest.raises(UnusableError, match=f"{KEY_NAME} .* holds no key"):
             teacher(server)
         teacher(server, api_key_env=None).ask(QUESTION)
     assert server.keys == ["Bearer none"]
@@ -188,5 +191,5 @@ def test_the_key_comes_from_the_environment_only(monkeypatch):
 def test_nobody_listens():
     with serve() as server:
         pass
-    with pytest.raises(Unreachable, match="the connection failed"):
+    with pytest.raises(UnreachableError, match="the connection failed"):
         teacher(server).ask(QUESTION)

@@ -1,10 +1,10 @@
 """Teacher: any multimodal model that is asked with text and pictures and answers with text.
 
 Ways to fail, all of them `TeacherError`s whose text can be stored and shown (it holds no key):
-`Unreachable` no reply was had in the end; asking again later may help.
-`BadRequest`  this request cannot be sent or is refused as such (a picture too large); asking again will not help.
-`Unusable`    no request can succeed until somebody changes the settings (key, model name, address).
-`NoAnswer`    the model replied, but with no text that could be an answer (refused, empty, cut).
+`UnreachableError` no reply was had in the end; asking again later may help.
+`BadRequestError`  this request cannot be sent or is refused as such (a picture too large); asking again will not help.
+`UnusableError`    no request can succeed until somebody changes the settings (key, model name, address).
+`NoAnswerError`    the model replied, but with no text that could be an answer (refused, empty, cut).
 """
 
 import io
@@ -20,19 +20,19 @@ class TeacherError(ValueError):
     """No answer; the message says why."""
 
 
-class Unreachable(TeacherError):
+class UnreachableError(TeacherError):
     """No reply after all retries."""
 
 
-class BadRequest(TeacherError):
+class BadRequestError(TeacherError):
     """A request that no server would answer, or that this one does not accept."""
 
 
-class Unusable(TeacherError):
+class UnusableError(TeacherError):
     """The server accepts no request of ours: wrong key, model or address."""
 
 
-class NoAnswer(TeacherError):
+class NoAnswerError(TeacherError):
     """A reply without an answer. `text` is what it held instead (a refusal, the beginning of an answer)."""
 
     def __init__(self, reason: str, *, text: str, prompt_tokens: int, completion_tokens: int) -> None:

@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tgs_pipeline.backends.teacher.base import (
-    BadRequest,
+    BadRequestError,
     Message,
-    NoAnswer,
+    NoAnswerError,
     Picture,
     TeacherReply,
-    Unreachable,
-    Unusable,
+    UnreachableError,
+    UnusableError,
 )
 from tgs_pipeline.rows import JSON
 
@@ -73,25 +73,27 @@ class OpenAIServer:
         self._max_picture_bytes = max_picture_bytes
 
     def ask(self, messages: Sequence[Message]) -> TeacherReply:
-        """The model's answer; raises Unreachable, BadRequest, Unusable or NoAnswer."""
+        """The model's answer; raises UnreachableError, BadRequestError, UnusableError or NoAnswerError."""
         request = [{"role": message.role, "content": self._content(message)} for message in messages]
         for attempt in range(self._max_retries + 1):
             try:
                 with self._free:
                     body = self._request(request)
                 return self._read(body)
-            except _Passing as fault:
+            except _PassingError as fault:
                 reason = str(fault)
                 wait_sec = self._wait_sec(attempt, fault.retry_after_sec)
             if wait_sec > self._max_wait_sec:
-                raise Unreachable(f"{reason}; it asks to wait {wait_sec:.0f} s, the limit is {self._max_wait_sec:g} s")
+                raise UnreachableError(
+                    f"{reason}; it asks to wait {wait_sec:.0f} s, the limit is {self._max_wait_sec:g} s"
+                )
             if attempt < self._max_retries:
                 log.debug("%s; request %d of %d in %.1f s", reason, attempt + 2, self._max_retries + 1, wait_sec)
                 time.sleep(wait_sec)
-        raise Unreachable(f"{reason}; gave up after {self._max_retries + 1} requests")
+        raise UnreachableError(f"{reason}; gave up after {self._max_retries + 1} requests")
 
     def _content(self, message: Message) -> str | list[dict]:
-        """The content of a message in the protocol: plain text where there are no pictures, for servers without them."""
+        """The content of a message in the protocol: plain text where there are no pictures, as some servers demand."""
         if all(isinstance(part, str) for part in message.parts):
             return "\n".join(str(part) for part in message.parts)
         return [
@@ -103,14 +105,14 @@ class OpenAIServer:
 
     def _data_url(self, picture: Picture) -> str:
         if len(picture.jpeg) > self._max_picture_bytes:
-            raise BadRequest(
+            raise BadRequestError(
                 f"{picture.name}: {len(picture.jpeg)} bytes as JPEG, the limit teacher.max_picture_bytes is "
                 f"{self._max_picture_bytes}: send smaller pictures (size, JPEG quality) or raise the limit"
             )
         return "data:image/jpeg;base64," + base64.b64encode(picture.jpeg).decode()
 
     def _request(self, messages: list[dict]) -> object:
-        """The decoded body of one request; _Passing where another try may help."""
+        """The decoded body of one request; _PassingError where another try may help."""
         import openai
 
         try:
@@ -121,46 +123,49 @@ class OpenAIServer:
             )
             return raw.http_response.json()
         except openai.APITimeoutError:
-            raise _Passing("the server did not answer in time") from None
+            raise _PassingError("the server did not answer in time") from None
         except openai.APIConnectionError as error:
             cause = type(error.__cause__).__name__
-            raise _Passing(self._clean(f"the connection failed ({cause}: {error.__cause__})")) from None
+            raise _PassingError(self._clean(f"the connection failed ({cause}: {error.__cause__})")) from None
         except openai.APIStatusError as error:
             raise self._fault_of(error) from None
         except ValueError:
-            raise _Passing("the reply is not JSON") from None
+            raise _PassingError("the reply is not JSON") from None
 
     def _fault_of(self, error: "openai.APIStatusError") -> Exception:
         """What an error status means."""
         status = error.status_code
-        reason = self._clean(f"the server answered {status}: {error.message}")
+        message = error.message.removeprefix(f"Error code: {status} - ")
+        reason = self._clean(f"the server answered {status}: {message}")
         if status in RETRIED_STATUS or status >= 500:
-            return _Passing(reason, retry_after_sec=_retry_after_sec(error.response.headers))
+            return _PassingError(reason, retry_after_sec=_retry_after_sec(error.response.headers))
         if status in UNUSABLE_STATUS:
-            return Unusable(f"{reason}; check base_url, model and api_key_env of `teacher`")
+            return UnusableError(f"{reason}; check base_url, model and api_key_env of `teacher`")
         if error.code in REFUSAL_CODES:
-            return NoAnswer(f"the server refuses the request ({error.code})", text="", prompt_tokens=0, completion_tokens=0)
-        return BadRequest(reason)
+            return NoAnswerError(
+                f"the server refuses the request ({error.code})", text="", prompt_tokens=0, completion_tokens=0
+            )
+        return BadRequestError(reason)
 
     def _read(self, body: object) -> TeacherReply:
-        """The answer in a decoded body; NoAnswer where a model said nothing, _Passing where this is no such body."""
+        """The answer in a decoded body; NoAnswerError where it holds none, _PassingError where it is none of ours."""
         if not isinstance(body, dict):
-            raise _Passing("the reply is not a JSON object")
+            raise _PassingError("the reply is not a JSON object")
         if body.get("error"):
-            raise _Passing(self._clean(f"the reply holds an error: {body['error']}"))
+            raise _PassingError(self._clean(f"the reply holds an error: {body['error']}"))
         choices = body.get("choices")
         if not isinstance(choices, list):
-            raise _Passing("the reply has no list `choices`")
-        usage = body.get("usage") if isinstance(body.get("usage"), dict) else {}
+            raise _PassingError("the reply has no list `choices`")
+        usage = _object(body.get("usage"))
         counts = {name: _count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")}
-        choice = choices[0] if choices and isinstance(choices[0], dict) else {}
-        message = choice.get("message") if isinstance(choice.get("message"), dict) else {}
+        choice = _object(choices[0]) if choices else {}
+        message = _object(choice.get("message"))
         content = message.get("content")
         text = self._hide_key(content.strip()) if isinstance(content, str) else ""
         reason = _why_no_answer(choices, choice=choice, message=message, text=text)
         if reason:
             refusal = message.get("refusal")
-            raise NoAnswer(self._clean(reason), text=text or self._hide_key(str(refusal or "")), **counts)
+            raise NoAnswerError(self._clean(reason), text=text or self._hide_key(str(refusal or "")), **counts)
         return TeacherReply(text, **counts)
 
     def _wait_sec(self, attempt: int, retry_after_sec: float | None) -> float:
@@ -178,7 +183,7 @@ class OpenAIServer:
         return text.replace(self._key, "[key]") if self._key else text
 
 
-class _Passing(Exception):  # noqa: N818  # a fault of one request, not of the conversation
+class _PassingError(Exception):
     """A fault that another request may not meet."""
 
     def __init__(self, reason: str, *, retry_after_sec: float | None = None) -> None:
@@ -192,7 +197,9 @@ def _key_from(name: str | None) -> str:
         return ""
     key = os.environ.get(name, "").strip()
     if not key:
-        raise Unusable(f"the environment variable {name} (teacher.api_key_env) holds no key: export it, or set null")
+        raise UnusableError(
+            f"the environment variable {name} (teacher.api_key_env) holds no key: export it, or set null"
+        )
     return key
 
 
@@ -230,6 +237,11 @@ def _retry_after_sec(headers: Mapping[str, str]) -> float | None:
             return None
         seconds = email.utils.mktime_tz(date) - time.time()
     return max(0.0, seconds) if seconds == seconds else None
+
+
+def _object(value: object) -> dict:
+    """A JSON object; an empty one where there is something else."""
+    return value if isinstance(value, dict) else {}
 
 
 def _count(value: object) -> int:

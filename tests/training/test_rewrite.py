@@ -111,15 +111,17 @@ def test_the_teacher_is_told_the_other_objects(project):
             "it has 2 words, expected 10 to 15; it names the category",
         ),
         ({"accept": "yes", "original": "Another."}, "dataset/metadata.csv has another reference in row 0"),
+        ({}, "accepted in an earlier row already"),
         ({"accept": "maybe"}, "accept is 'maybe', expected yes, no or nothing"),
         ({"accept": "yes", "row": "x"}, "row is 'x', expected a number"),
     ],
 )
 def test_a_listing_that_cannot_be_taken_writes_nothing(project, changes, reason):
+    twice = "earlier row" in reason
     row = {"uid": f"{CLIPS[0]}_dog_1", "row": "0", "original": f"The dog number 1 of {CLIPS[0]}.",
            "rewritten": GOOD.format(0), "checks": "passed", "accept": "yes"}  # fmt: skip
     write_params(project, "http://127.0.0.1:9/v1")
-    write_listing(project / "edited.csv", [row | changes])
+    write_listing(project / "edited.csv", [row | changes] * (1 + twice))
     done = rewrite("--accept", "edited.csv")
     assert done.exit_code == 1 and reason in done.stderr
     assert not (project / OUT / "R2AVSBench_metadata.csv").exists()

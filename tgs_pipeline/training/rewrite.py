@@ -63,7 +63,8 @@ def run(settings: RewriteParams, teacher: TeacherParams) -> None:
 def accept(settings: RewriteParams, *, listing: Path) -> Path:
     """Write the CSV of the rows that a person accepted; ValueError lists every row that cannot be taken."""
     references = _references(settings)
-    problems, taken = [], []
+    problems: list[str] = []
+    taken: dict[int, str] = {}
     decisions: Counter[str] = Counter()
     for line, decided in _read_listing(listing):
         decisions[decided["accept"]] += 1
@@ -75,12 +76,13 @@ def accept(settings: RewriteParams, *, listing: Path) -> Path:
             problems.append(f"{where}: {settings.references} has another reference in row {decided['row']}")
             continue
         wrong = _check(decided["rewritten"], _unit(fields), settings)
+        wrong += ["accepted in an earlier row already"] if int(decided["row"]) in taken else []
         problems += [f"{where}: {'; '.join(wrong)}"] if wrong else []
-        taken.append((int(decided["row"]), decided["rewritten"]))
+        taken[int(decided["row"])] = decided["rewritten"]
     if problems:
         raise ValueError("\n  ".join([f"{len(problems)} accepted rows cannot be taken:", *problems]))
     path = Path(settings.out) / REVIEWED
-    _write_csv(path, COLUMNS, ([*_identity(references[row]), text] for row, text in sorted(taken)))
+    _write_csv(path, COLUMNS, ([*_identity(references[row]), text] for row, text in sorted(taken.items())))
     log.info(
         "rewrite: %d accepted, %d declined, %d undecided; %s",
         decisions["yes"], decisions["no"], decisions[""], path,

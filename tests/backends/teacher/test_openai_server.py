@@ -188,6 +188,12 @@ def test_the_key_comes_from_the_environment_only(monkeypatch):
     assert server.keys == ["Bearer none"]
 
 
+def test_a_placeholder_for_a_key_does_not_change_answers(monkeypatch):
+    monkeypatch.setenv(KEY_NAME, "none")
+    with serve(lambda request: "none of them") as server:
+        assert teacher(server).ask(QUESTION).text == "none of them"
+
+
 def test_nobody_listens():
     with serve() as server:
         pass

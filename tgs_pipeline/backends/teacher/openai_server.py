@@ -34,6 +34,7 @@ RETRIED_STATUS = {408, 409, 425, 429}  # and every 5xx
 UNUSABLE_STATUS = {401, 403, 404}
 REFUSAL_CODES = {"content_filter", "content_policy_violation"}
 MAX_SHOWN_CHARS = 300
+MIN_KEY_CHARS = 8  # what is shorter is no secret but a placeholder ("none"), and may well be a word of an answer
 JITTER = 0.25  # share of a wait that is left to chance, so that parallel requests do not come back together
 
 
@@ -180,7 +181,7 @@ class OpenAIServer:
         return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + " ..."
 
     def _hide_key(self, text: str) -> str:
-        return text.replace(self._key, "[key]") if self._key else text
+        return text.replace(self._key, "[key]") if len(self._key) >= MIN_KEY_CHARS else text
 
 
 class _PassingError(Exception):

@@ -11,11 +11,13 @@ import typer
 
 from tgs_pipeline import params as params_file
 from tgs_pipeline import stage
+from tgs_pipeline.training.cli import app as train_app
 from tgs_pipeline.workspace import cache_folder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 cache_app = typer.Typer(no_args_is_help=True, help="The row cache, where every finished row is kept.")
 app.add_typer(cache_app, name="cache")
+app.add_typer(train_app, name="train")
 
 ChainStatus = Literal["ok", "malformed", "truncated", "failed"]
 PROFILES = Path("profiles")

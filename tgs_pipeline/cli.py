@@ -2,8 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,23 +23,12 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="A complete params fi
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@contextmanager
-def _errors() -> Iterator[None]:
-    """End with the message of an expected error instead of a traceback."""
-    stage.configure_logging()
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
-
-
 @app.command()
 def check(params: ParamsFile = Path("params.yaml")) -> None:
     """Find everything that would stop a run, before any output is deleted."""
     from tgs_pipeline.check import find_problems
 
-    with _errors():
+    with stage.told_errors():
         problems = find_problems(params)
     for problem in problems:
         typer.echo(problem, err=True)
@@ -71,7 +58,7 @@ def chains(
     from tgs_pipeline.artifacts import chains as artifact
     from tgs_pipeline.artifacts import table
 
-    with _errors():
+    with stage.told_errors():
         workspace = stage.workspace_of(params_file.load(params))
         num_shown = 0
         for row in table.read_rows(workspace.chains, artifact.SCHEMA):
@@ -94,7 +81,7 @@ def _readable(row: dict) -> str:
 @app.command()
 def scores(as_json: AsJson = False, params: ParamsFile = Path("params.yaml")) -> None:
     """Print the score table of the last run and where its report is."""
-    with _errors():
+    with stage.told_errors():
         workspace = stage.workspace_of(params_file.load(params))
         if not workspace.metrics.is_file():
             raise ValueError(f"{workspace.metrics} is missing: run `dvc repro`")
@@ -122,7 +109,7 @@ def picture(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Draw some samples of the last run: frames, masks, boxes, reference and chain."""
-    with _errors():
+    with stage.told_errors():
         workspace = stage.workspace_of(params_file.load(params))
         from tgs_pipeline.report.picture import picture as draw
 
@@ -139,7 +126,7 @@ def run(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Find and mask, in one video, the object that a sentence refers to (the same operators, no DVC)."""
-    with _errors():
+    with stage.told_errors():
         loaded = params_file.load(params)
         stage.limit_threads(loaded.runtime.num_threads)
         from tgs_pipeline import one_video
@@ -158,7 +145,7 @@ def extract(
     from tgs_pipeline.data.sample import check_name
     from tgs_pipeline.data.video import extract as extract_one
 
-    with _errors():
+    with stage.told_errors():
         for row, video in enumerate(videos):
             vid = check_name(video.stem, path=video, row=row)
             extract_one(video, out / "media" / vid, start_sec=start)
@@ -173,7 +160,7 @@ def metadata(
     """Read every row of a benchmark CSV and count what is unusual in it."""
     from tgs_pipeline.data.ref_avsbench import summarise
 
-    with _errors():
+    with stage.told_errors():
         summary = summarise(path)
     typer.echo(json.dumps(summary, indent=2) if as_json else "\n".join(f"{n:7}  {what}" for what, n in summary.items()))
 
@@ -188,7 +175,7 @@ def evaluate(
     """Score any system's masks by a named protocol."""
     from tgs_pipeline.evaluate import evaluate_folders
 
-    with _errors():
+    with stage.told_errors():
         result = evaluate_folders(pred, gt, protocol=protocol)
     for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)
@@ -207,7 +194,7 @@ def cache_stats(as_json: AsJson = False, params: ParamsFile = Path("params.yaml"
 
     from tgs_pipeline.cache import stats
 
-    with _errors():
+    with stage.told_errors():
         entries = stats(cache_folder(params_file.load(params).runtime.cache))
     if as_json:
         typer.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
@@ -228,6 +215,6 @@ def cache_gc(
     """Drop failed, superseded and outdated rows."""
     from tgs_pipeline.cache import collect
 
-    with _errors():
+    with stage.told_errors():
         freed = collect(cache_folder(params_file.load(params).runtime.cache), only_last_run=only_last_run)
     typer.echo(f"freed {freed / 2**20:.1f} MiB")

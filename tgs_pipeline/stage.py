@@ -8,7 +8,8 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,17 @@ def main(stage: str, run: RunStage) -> None:
             raise SystemExit(1) from None
 
     typer.run(command)
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """For commands of `tgs`: an expected error ends with its message instead of a traceback."""
+    configure_logging()
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 def configure_logging() -> None:

@@ -1,8 +1,6 @@
 """`tgs train`: making data for Ref-Thinker and looking at it."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -17,17 +15,6 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="Parameters of traini
 PARAMS = Path("training/params.yaml")
 
 
-@contextmanager
-def _errors() -> Iterator[None]:
-    """End with the message of an expected error instead of a traceback."""
-    stage.configure_logging()
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
-
-
 @app.command()
 def instruct(params: ParamsFile = PARAMS) -> None:
     """Let a teacher model write the reasoning chains of an instruction-tuning set."""
@@ -35,7 +22,7 @@ def instruct(params: ParamsFile = PARAMS) -> None:
     from tgs_pipeline.training import instruct as work
     from tgs_pipeline.training.params_teacher import load
 
-    with _errors():
+    with stage.told_errors():
         loaded = load(params)
         pipeline = pipeline_params.load(Path(loaded.instruct.pipeline))
         work.run(loaded.instruct, loaded.teacher, pipeline=pipeline, workspace=stage.workspace_of(pipeline))
@@ -52,7 +39,7 @@ def rewrite(
     from tgs_pipeline.training import rewrite as work
     from tgs_pipeline.training.params_teacher import load
 
-    with _errors():
+    with stage.told_errors():
         loaded = load(params)
         if accept is None:
             work.run(loaded.rewrite, loaded.teacher)
@@ -70,7 +57,7 @@ def statistics(
     """Count words, vocabulary and named categories of references."""
     from tgs_pipeline.training.reference_statistics import measure, read_references
 
-    with _errors():
+    with stage.told_errors():
         if same_uids and second is None:
             raise ValueError("--same-uids needs two files")
         others = [] if second is None else read_references(second)

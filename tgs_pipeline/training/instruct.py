@@ -34,7 +34,7 @@ from tgs_pipeline.prompts import instruct as prompt
 from tgs_pipeline.rows import Recipe
 from tgs_pipeline.training.asking import Question, answers, make_recipe
 from tgs_pipeline.training.params_teacher import InstructParams, TeacherParams, WordLimits
-from tgs_pipeline.workspace import Workspace
+from tgs_pipeline.workspace import Workspace, cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def run(settings: InstructParams, teacher: TeacherParams, *, pipeline: Params, w
         settings=teacher,
         question=partial(_question, root=workspace.dataset, settings=settings),
         check=lambda reply, unit: prompt.check(reply, object_word=unit["object"], bbox=unit["bbox"], **limits),
-        cache=workspace.cache,
+        cache=cache_folder(pipeline.runtime.cache),
         num_loaders=pipeline.runtime.num_loaders,
         max_failure_rate=pipeline.runtime.max_failure_rate,
     )

@@ -49,8 +49,8 @@ class RefThinker(nn.Module):
     """The language model with a projector for each modality.
 
     llm: with or without LoRA layers injected into it.
-    image_id, video_id, audio_id: the tokens that stand for the media; pad_id: the token whose embedding fills the padding;
-    eos_id: the token that ends a reply.
+    image_id, video_id, audio_id: the tokens that stand for the media; pad_id: the token whose embedding fills the
+    padding; eos_id: the token that ends a reply.
     """
 
     def __init__(

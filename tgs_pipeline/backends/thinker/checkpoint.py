@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 EMBEDDINGS = ("model.embed_tokens.weight", "lm_head.weight")
-_PREFIXES: Mapping[Modality, str] = {"visual": "model.vl_projector.", "audio": "model.al_projector."}
+PROJECTOR_PREFIXES: Mapping[Modality, str] = {"visual": "model.vl_projector.", "audio": "model.al_projector."}
 _MAX_KEYS_SHOWN = 5
 
 
@@ -134,7 +134,7 @@ def save(folder: Path, *, model: RefThinker, sizes: Sizes, dtype: torch.dtype) -
 def file_keys(model: RefThinker, *, sizes: Sizes) -> dict[str, str]:
     """Keys of ref_thinker.safetensors -> keys of the model."""
     keys: dict[str, str] = {}
-    for modality, prefix in _PREFIXES.items():
+    for modality, prefix in PROJECTOR_PREFIXES.items():
         live = live_keys(modality, num_layers=sizes.qformer.num_layers)
         keys |= {prefix + name: f"{modality}_projector.{key}" for name, key in live.items()}
     llm = [key.removeprefix("llm.") for key in model.state_dict() if key.startswith("llm.")]
@@ -198,7 +198,7 @@ def _match(
     names = file_keys(model, sizes=sizes)
     dead = {
         prefix + key
-        for modality, prefix in _PREFIXES.items()
+        for modality, prefix in PROJECTOR_PREFIXES.items()
         for key in dead_keys(modality, num_layers=sizes.qformer.num_layers)
     }
     target = model.state_dict()

@@ -11,10 +11,12 @@ import typer
 
 from tgs_pipeline import params as params_file
 from tgs_pipeline import stage
+from tgs_pipeline.training.cli import app as train_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 cache_app = typer.Typer(no_args_is_help=True, help="The row cache, where every finished row is kept.")
 app.add_typer(cache_app, name="cache")
+app.add_typer(train_app, name="train")
 
 PROFILES = Path("profiles")
 ParamsFile = Annotated[Path, typer.Option("--params", help="A complete params file.")]

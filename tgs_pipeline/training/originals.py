@@ -85,10 +85,28 @@ def load(model: RefThinker, *, sizes: Sizes, finetune_weights: Path, non_lora_tr
     tensors only. ValueError names the file and the keys that do not fit, before anything is loaded.
     """
     files = zip((finetune_weights, non_lora_trainables), shapes(model, sizes=sizes), strict=True)
-    states = [_read(path, expected=expected, sizes=sizes) for path, expected in files]
+    states = [read(path, expected=expected, sizes=sizes) for path, expected in files]
     keys = file_keys(model, sizes=sizes)
     for state in states:
         model.load_state_dict({keys[name.removeprefix(PREFIX)]: tensor for name, tensor in state.items()}, strict=False)
+
+
+def read(path: Path, *, expected: Mapping[str, tuple[int, ...]], sizes: Sizes) -> dict[str, torch.Tensor]:
+    """The used tensors of a file, all of its names and shapes checked; the text half may be absent."""
+    state = load_state(path)
+    dead = {PREFIX + name for name in _dead(sizes)}
+    problems = [f"missing key {name}" for name in sorted(expected.keys() - state.keys() - dead)]
+    problems += [f"unexpected key {name}" for name in sorted(state.keys() - expected.keys() - _buffers())]
+    for name in sorted(expected.keys() & state.keys() - dead):
+        if tuple(state[name].shape) != expected[name]:
+            problems.append(f"{name} has shape {list(state[name].shape)}, expected {list(expected[name])}")
+    if problems:
+        left = len(problems) - _MAX_KEYS_SHOWN
+        raise ValueError(
+            f"{path} does not fit the model: {'; '.join(problems[:_MAX_KEYS_SHOWN])}"
+            + (f"; and {left} more" if left > 0 else "")
+        )
+    return {name: state[name] for name in expected.keys() - dead}
 
 
 def save_projector(path: Path, *, model: RefThinker, modality: Modality, sizes: Sizes) -> None:
@@ -140,24 +158,6 @@ def _initialise(dead: Shapes) -> dict[str, torch.Tensor]:
         else:
             tensors[name] = torch.randn(shape, generator=generator) * BERT_STD
     return tensors
-
-
-def _read(path: Path, *, expected: Mapping[str, tuple[int, ...]], sizes: Sizes) -> dict[str, torch.Tensor]:
-    """The used tensors of a file, all of its names and shapes checked; the text half may be absent."""
-    state = load_state(path)
-    dead = {PREFIX + name for name in _dead(sizes)}
-    problems = [f"missing key {name}" for name in sorted(expected.keys() - state.keys() - dead)]
-    problems += [f"unexpected key {name}" for name in sorted(state.keys() - expected.keys() - _buffers())]
-    for name in sorted(expected.keys() & state.keys() - dead):
-        if tuple(state[name].shape) != expected[name]:
-            problems.append(f"{name} has shape {list(state[name].shape)}, expected {list(expected[name])}")
-    if problems:
-        left = len(problems) - _MAX_KEYS_SHOWN
-        raise ValueError(
-            f"{path} does not fit the model: {'; '.join(problems[:_MAX_KEYS_SHOWN])}"
-            + (f"; and {left} more" if left > 0 else "")
-        )
-    return {name: state[name] for name in expected.keys() - dead}
 
 
 def _buffers() -> set[str]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-
 from metrics import slow_davis
+
 from tgs_pipeline.metrics import davis
 
 NOTHING = np.zeros((8, 8), bool)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from metrics import slow_tgs
 from PIL import Image
 
-from metrics import slow_tgs
 from tgs_pipeline.metrics import levels, tgs
 
 QUARTER = np.zeros((16, 16), bool)

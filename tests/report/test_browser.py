@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import yaml
 from project import ROOT
-
 from report.artifacts_example import IMAGE_TAG, SCRIPT_TAG, write_example, write_many
+
 from tgs_pipeline.metrics import rle
 from tgs_pipeline.operators import report
 from tgs_pipeline.params import Params

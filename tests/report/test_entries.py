@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-
 from report.artifacts_example import write_example
+
 from tgs_pipeline.metrics import rle
 from tgs_pipeline.report import entries
 from tgs_pipeline.report.records import read_records

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 from PIL import Image
-
 from report.artifacts_example import write_example
+
 from tgs_pipeline.report.picture import MASK_RGB, overlay, picture, strip
 
 GREY = np.full((8, 8, 3), 100, np.uint8)

@@ -1,8 +1,8 @@
 from dataclasses import replace
 
 import pytest
-
 from report.artifacts_example import Example, write_example
+
 from tgs_pipeline.artifacts import boxes, chains, table
 from tgs_pipeline.report.records import read_records
 

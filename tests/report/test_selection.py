@@ -1,4 +1,5 @@
 from report.artifacts_example import write_example, write_many
+
 from tgs_pipeline.artifacts import samples, table
 from tgs_pipeline.report.selection import select
 

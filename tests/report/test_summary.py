@@ -1,4 +1,5 @@
 from report.artifacts_example import write_example
+
 from tgs_pipeline.report.records import read_records
 from tgs_pipeline.report.summary import Summary
 

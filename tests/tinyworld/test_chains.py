@@ -1,13 +1,13 @@
 import re
 
 import numpy as np
+from tinyworld.samples import clips, make_object, make_scene, make_voice, plans
 
 from tgs_pipeline.tinyworld.chains import describe_target, write_chain
 from tgs_pipeline.tinyworld.clip import chain_generator
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.solver import Atom
 from tgs_pipeline.tinyworld.words import split_words
-from tinyworld.samples import clips, make_object, make_scene, make_voice, plans
 
 SHAPE = re.compile(
     r"<think>\n.+\n</think>\n<answer>\n<f_object> (.+) </f_object>\n<s_object> (.+) </s_object>\n"

@@ -2,9 +2,9 @@ import re
 
 import numpy as np
 import pytest
+from tinyworld.samples import SEED, clips, plans
 
 from tgs_pipeline.tinyworld.clip import generate_clip, make_vid, plan_clip
-from tinyworld.samples import SEED, clips, plans
 
 
 def test_the_same_arguments_give_the_same_clip():

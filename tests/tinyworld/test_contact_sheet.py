@@ -1,7 +1,7 @@
 import numpy as np
+from tinyworld.samples import clips
 
 from tgs_pipeline.tinyworld.contact_sheet import draw_contact_sheet
-from tinyworld.samples import clips
 
 
 def test_two_clips_in_a_row():

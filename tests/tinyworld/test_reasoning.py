@@ -1,10 +1,10 @@
 import numpy as np
+from tinyworld.samples import make_object, make_scene, make_voice, plans
 
 from tgs_pipeline.tinyworld.categories import CATEGORIES
 from tgs_pipeline.tinyworld.reasoning import rewrite_reference
 from tgs_pipeline.tinyworld.solver import solve
 from tgs_pipeline.tinyworld.words import split_words
-from tinyworld.samples import make_object, make_scene, make_voice, plans
 
 
 def test_r2_references_reason_without_naming():

@@ -2,6 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from tinyworld.samples import plans
 
 from tgs_pipeline.tinyworld.categories import HELD_OUT, SEEN
 from tgs_pipeline.tinyworld.clip import plan_clip
@@ -9,7 +10,6 @@ from tgs_pipeline.tinyworld.kinds import KINDS
 from tgs_pipeline.tinyworld.references import choose_references
 from tgs_pipeline.tinyworld.solver import is_unsatisfied, solve
 from tgs_pipeline.tinyworld.words import split_words
-from tinyworld.samples import plans
 
 
 def test_every_reference_means_exactly_one_object():

@@ -1,8 +1,8 @@
 import numpy as np
+from tinyworld.samples import clips, make_object, make_scene
 
 from tgs_pipeline.tinyworld.render import render_scene
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES
-from tinyworld.samples import clips, make_object, make_scene
 
 
 def _render(*objects, side=96):

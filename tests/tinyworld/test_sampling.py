@@ -2,11 +2,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from tinyworld.samples import plans
 
 from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS
 from tgs_pipeline.tinyworld.sampling import sample_scene
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES
-from tinyworld.samples import plans
 
 SCENES = [plan.scene for _, _, plan in plans()]
 

@@ -1,11 +1,11 @@
 from dataclasses import replace
 
 import pytest
+from tinyworld.samples import make_object, make_scene, make_voice
 
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES, with_soundtrack_of
 from tgs_pipeline.tinyworld.solver import Atom, is_unsatisfied, judge, solve
 from tgs_pipeline.tinyworld.verdict import Verdict
-from tinyworld.samples import make_object, make_scene, make_voice
 
 DOG = make_object(0, "dog", color="red", voice=make_voice(0, 3, loudness=4, pulse_hz=1.0))
 GUITAR = make_object(1, "guitar", voice=make_voice(2, 10, loudness=1, pulse_hz=4.0), player=2)

@@ -2,11 +2,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from tinyworld.samples import clips, make_object, make_scene, make_voice
 
 from tgs_pipeline.tinyworld.categories import CATEGORIES, SOUNDING
 from tgs_pipeline.tinyworld.scene import Scene
 from tgs_pipeline.tinyworld.sound import LOUDNESS_STEP, PEAK, measure_loudness, render_sound, render_voice
-from tinyworld.samples import clips, make_object, make_scene, make_voice
 
 RATE = 16000
 

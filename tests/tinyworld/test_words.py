@@ -1,7 +1,8 @@
+from tinyworld.samples import plans
+
 from tgs_pipeline.tinyworld.chains import write_chain
 from tgs_pipeline.tinyworld.clip import chain_generator
 from tgs_pipeline.tinyworld.words import split_words, vocabulary
-from tinyworld.samples import plans
 
 
 def test_splitting():

@@ -105,6 +105,13 @@ def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(base, params, un
     assert curve == undisturbed[1]
 
 
+def test_gradient_checkpointing_changes_nothing(base, params, undisturbed, tmp_path):
+    runtime = params.runtime.model_copy(update={"gradient_checkpointing": True})
+    trainer = start(params.model_copy(update={"runtime": runtime}), base, tmp_path)
+    assert trainer.model.llm.is_gradient_checkpointing
+    assert train(trainer, folder=tmp_path)[-1]["loss"] == pytest.approx(undisturbed[1][-1]["loss"], abs=1e-4)
+
+
 def test_accumulated_micro_batches_weigh_the_same(base, params, tmp_path):
     """Two micro-batches of one row: the gradient is the mean of the two means, as with upstream's Trainer."""
     trainer = start(params, base, tmp_path)

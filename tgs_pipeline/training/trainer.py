@@ -135,6 +135,7 @@ def make_trainer(
         bf16=bf16,
         use_cpu=runtime.device == "cpu",
         average_tokens_across_devices=False,
+        ddp_find_unused_parameters=False,
         logging_steps=phase.log_every_steps,
         save_steps=runtime.save_every_steps,
         save_total_limit=CHECKPOINTS_KEPT,

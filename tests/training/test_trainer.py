@@ -133,10 +133,12 @@ def test_mean_loss_weighs_tokens_and_leaves_the_mode(base, params, tmp_path):
     trainer = start(params, base, tmp_path)
     model, examples, collator = trainer.model, trainer.train_dataset, trainer.data_collator
     model.train()
-    single = mean_loss(model, examples=examples, collator=collator, batch_size=1)
-    assert single == pytest.approx(mean_loss(model, examples=examples, collator=collator, batch_size=3), abs=1e-4)
+    single = mean_loss(model, examples=examples, collator=collator, batch_size=1, bf16=False)
+    assert single == pytest.approx(
+        mean_loss(model, examples=examples, collator=collator, batch_size=3, bf16=False), abs=1e-4
+    )
     assert model.training
-    assert mean_loss(model, examples=[], collator=collator, batch_size=3) is None
+    assert mean_loss(model, examples=[], collator=collator, batch_size=3, bf16=False) is None
 
 
 def test_phases_write_weights_curves_and_metrics(base, params, workspace):
@@ -162,6 +164,20 @@ def test_phases_write_weights_curves_and_metrics(base, params, workspace):
     trained = load_file(artifacts / "pretrain_audio/projector.safetensors")
     key = "model.al_projector.audio_query_tokens"
     assert 0 < (state[key] - trained[key]).abs().max() < 0.05  # fine-tuning went on from there
+
+
+def test_bfloat16_keeps_what_is_trained_in_float32(base, settings, workspace, monkeypatch):
+    """Steps of 1e-5 on the ones of a LayerNorm would be lost in bfloat16, which has three digits."""
+    settings["model"]["dtype"] = "bfloat16"
+    settings["pretrain_audio"]["learning_rate"] = 1e-5
+    monkeypatch.setattr("tgs_pipeline.training.run.shutil.rmtree", lambda folder: None)
+    pretrain.run_audio(TrainingParams.model_validate(settings), workspace)
+    [final] = workspace.checkpoints("pretrain_audio").glob("*/final/model.safetensors")
+    trained = load_file(final)
+    assert {tensor.dtype for tensor in trained.values()} == {torch.float32}
+    assert 0 < (trained["audio_projector.ln.weight"] - 1).abs().max() < 1e-3
+    written = load_file(workspace.phase("pretrain_audio") / "projector.safetensors")
+    assert {tensor.dtype for tensor in written.values()} == {torch.bfloat16}
 
 
 @pytest.mark.slow

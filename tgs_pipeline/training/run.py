@@ -62,6 +62,9 @@ def run_phase(
     folder = workspace.checkpoints(task.name) / _key(task, params=params)
     model, collator = _start(task, params=params)
     trained = phases.select(model, task.name)
+    bf16 = params.model.dtype == "bfloat16"
+    for parameter in trained.values():
+        parameter.data = parameter.data.float()  # small steps are lost in bfloat16
     examples, held_out = (
         Examples(task.corpus, part=part, features=Path(phase.features), modalities=task.modalities)
         for part in ("train", "held_out")
@@ -70,7 +73,11 @@ def run_phase(
     if is_first:
         _announce(task, examples=examples, model=model)
         before = mean_loss(
-            model.to(params.runtime.device), examples=held_out, collator=collator, batch_size=phase.batch_size
+            model.to(params.runtime.device),
+            examples=held_out,
+            collator=collator,
+            batch_size=phase.batch_size,
+            bf16=bf16,
         )
     trainer = make_trainer(
         model,
@@ -79,7 +86,7 @@ def run_phase(
         phase=phase,
         runtime=params.runtime,
         folder=folder,
-        bf16=params.model.dtype == "bfloat16",
+        bf16=bf16,
     )
     curve = train(trainer, folder=folder)
     if not is_first:
@@ -87,7 +94,7 @@ def run_phase(
     final, collator = _start(task, params=params)
     final.load_state_dict(load_file(folder / "final" / WEIGHTS), strict=False)
     final.to(params.runtime.device).eval()
-    after = mean_loss(final, examples=held_out, collator=collator, batch_size=phase.batch_size)
+    after = mean_loss(final, examples=held_out, collator=collator, batch_size=phase.batch_size, bf16=bf16)
     out = workspace.phase(task.name)
     out.mkdir(parents=True, exist_ok=True)
     write(out, final)

@@ -157,14 +157,17 @@ def make_trainer(
 
 
 @torch.no_grad()
-def mean_loss(model: RefThinker, *, examples: Examples, collator: Collator, batch_size: int) -> float | None:
-    """Loss for each answer token over all examples, dropout off; None without examples."""
+def mean_loss(
+    model: RefThinker, *, examples: Examples, collator: Collator, batch_size: int, bf16: bool
+) -> float | None:
+    """Loss for each answer token over all examples, dropout off; None without examples. bf16: as in training."""
     was_training = model.training
     model.eval()
     total, tokens = 0.0, 0
     for start in range(0, len(examples), batch_size):
         batch = collator([examples[index] for index in range(start, min(start + batch_size, len(examples)))])
-        logits = model(batch["prompts"], num_last=batch["labels"].shape[1] + 1)
+        with torch.autocast(model.llm.device.type, torch.bfloat16, enabled=bf16):
+            logits = model(batch["prompts"], num_last=batch["labels"].shape[1] + 1)
         total += float(answer_loss(logits, batch["labels"], reduction="sum"))
         tokens += int((batch["labels"] >= 0).sum())
     model.train(was_training)

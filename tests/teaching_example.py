@@ -52,7 +52,7 @@ def write_project(folder: Path, base_url: str, *, rows=None, teacher=None, instr
 
 
 def write_params(folder: Path, base_url: str, *, teacher=None, instruct=None, rewrite=None) -> Path:
-    data = yaml.safe_load((ROOT / "training/params.yaml").read_text())
+    data = yaml.safe_load((ROOT / "training/teacher.yaml").read_text())
     data["teacher"] |= {
         "base_url": base_url, "api_key_env": KEY_NAME, "timeout_sec": 5, "max_retries": 1, "first_wait_sec": 0.01,
         "max_wait_sec": 1, "concurrency": 3, "max_attempts": 2, "replies_per_flush": 3,

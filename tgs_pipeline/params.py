@@ -7,7 +7,7 @@ Everything here can change results, except the section `runtime`.
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -188,6 +188,9 @@ class Params(Section):
         return self
 
 
+Sections = TypeVar("Sections", bound=Section)
+
+
 class _Loader(yaml.SafeLoader):
     """YAML as usual, but a key that stands twice is an error instead of the last one winning."""
 
@@ -205,10 +208,15 @@ class ParamsError(ValueError):
 
 def load(path: Path) -> Params:
     """Read and validate a params file; ParamsError lists every mistake found."""
+    return load_as(Params, path, template="profiles/tiny.yaml")
+
+
+def load_as(kind: type[Sections], path: Path, *, template: str) -> Sections:
+    """Read a file as sections of `kind`, as `load` does; template: the complete file that messages refer to."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file; write one with `tgs profile tiny > {path}`") from None
+        raise ParamsError(f"{path}: no such file; start from a copy of {template}") from None
     except UnicodeDecodeError as error:
         raise ParamsError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
     try:
@@ -216,31 +224,31 @@ def load(path: Path) -> Params:
     except (yaml.YAMLError, RecursionError) as error:
         raise ParamsError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(data, dict):
-        raise ParamsError(f"{path}: expected a mapping of sections ({', '.join(Params.model_fields)})")
+        raise ParamsError(f"{path}: expected a mapping of sections ({', '.join(kind.model_fields)})")
     try:
-        return Params.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors()]
+        problems = [_explain(problem, kind=kind, template=template) for problem in error.errors()]
         raise ParamsError(f"{path}: {len(problems)} problem(s)\n" + "\n".join(f"  {p}" for p in problems)) from None
 
 
-def _explain(problem: ErrorDetails) -> str:
+def _explain(problem: ErrorDetails, *, kind: type[Section], template: str) -> str:
     """One line for one pydantic error: where, what, and the nearest known key for an unknown one."""
     path = [str(part) for part in problem["loc"]]
     where = ".".join(path) or "params"
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(path[-1], _known_keys(path[:-1]), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(path[-1], _known_keys(kind, path[:-1]), n=1, cutoff=0.5)
         return f"{where}: unknown key" + (f"; did you mean {'.'.join([*path[:-1], near[0]])!r}?" if near else "")
     if problem["type"] == "missing":
-        return f"{where}: missing (there are no defaults in code; see profiles/tiny.yaml)"
+        return f"{where}: missing (there are no defaults in code; see {template})"
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
     return f"{where}: {problem['msg']}, got {problem['input']!r}"
 
 
-def _known_keys(path: list[str]) -> list[str]:
-    """The keys of the section at `path`."""
-    section: type[Section] = Params
+def _known_keys(kind: type[Section], path: list[str]) -> list[str]:
+    """The keys of the section at `path` below `kind`."""
+    section = kind
     for name in path:
         field = section.model_fields.get(name)
         kinds = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]

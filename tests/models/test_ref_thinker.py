@@ -5,7 +5,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 from tgs_pipeline.models.qformer import MediaProjector
 from tgs_pipeline.models.ref_thinker import Prompt, RefThinker
 
-VOCABULARY, VIDEO, AUDIO, PAD = 40, 30, 31, 2
+VOCABULARY, VIDEO, AUDIO, IMAGE, PAD = 40, 30, 31, 38, 2
 QUERIES = 3
 
 
@@ -27,6 +27,7 @@ def make_model(*, eos_id=PAD):
         llm,
         visual_projector=MediaProjector(encoder_dim=6, **sizes),
         audio_projector=MediaProjector(encoder_dim=5, **sizes),
+        image_id=IMAGE,
         video_id=VIDEO,
         audio_id=AUDIO,
         pad_id=PAD,
@@ -122,8 +123,26 @@ def test_a_constraint_sees_new_ids_only_and_is_obeyed(model, prompts):
     assert lengths == [0, 1, 2]
 
 
-@pytest.mark.parametrize("ids", [[3, VIDEO, 4], [VIDEO, AUDIO, AUDIO], [3]])
+@torch.inference_mode()
+def test_a_prompt_of_one_modality(model, prompts):
+    """Pretraining shows frames, an image, or a sound alone."""
+    audio, visual = prompts[0].audio, prompts[0].visual
+    heard = Prompt(token_ids=torch.tensor([3, AUDIO, 4]), visual=None, audio=audio)
+    video = Prompt(token_ids=torch.tensor([3, VIDEO, 4]), visual=visual, audio=None)
+    image = Prompt(token_ids=torch.tensor([3, IMAGE, 4]), visual=visual[:1], audio=None)
+    assert [model.length(prompt) for prompt in (heard, video, image)] == [8, 8, 5]
+    embeds = model.assemble([heard, image]).embeds
+    torch.testing.assert_close(embeds[0, 1:7], model.audio_projector(audio.float()[None])[0])
+    torch.testing.assert_close(embeds[1, 4:7], model.visual_projector(visual[:1].float()[None])[0])
+
+
+@torch.inference_mode()
+def test_the_last_logits_alone(model, prompts):
+    torch.testing.assert_close(model(prompts, num_last=3), model(prompts)[:, -3:])
+
+
+@pytest.mark.parametrize("ids", [[3, VIDEO, 4], [VIDEO, AUDIO, AUDIO], [VIDEO, IMAGE, AUDIO], [3]])
 def test_a_prompt_without_its_media_tokens_is_refused(model, prompts, ids):
     prompt = Prompt(token_ids=torch.tensor(ids), visual=prompts[0].visual, audio=prompts[0].audio)
-    with pytest.raises(ValueError, match=r"one video token \(30\) and one audio token \(31\), found"):
+    with pytest.raises(ValueError, match=r"needs one token for each: video \(30\) or image \(38\), audio"):
         model.assemble([prompt])

@@ -106,7 +106,7 @@ def test_the_key_of_a_row_holds_what_decides_it_and_no_address():
 
     from tgs_pipeline.training.params_teacher import load
 
-    settings = load(ROOT / "training/params.yaml").teacher
+    settings = load(ROOT / "training/teacher.yaml").teacher
 
     def key(**changes):
         changed = settings.model_copy(update=changes)

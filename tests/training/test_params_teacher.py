@@ -5,7 +5,7 @@ from project import ROOT
 from tgs_pipeline.params import ParamsError
 from tgs_pipeline.training.params_teacher import load
 
-PARAMS = ROOT / "training/params.yaml"
+PARAMS = ROOT / "training/teacher.yaml"
 
 
 def changed(folder, **changes):
@@ -22,10 +22,11 @@ def test_the_committed_file_is_complete():
     assert load(PARAMS).instruct.splits == ["train"]
 
 
-def test_sections_of_others_are_left_alone(tmp_path):
-    path = tmp_path / "params.yaml"
-    path.write_text(PARAMS.read_text() + "\nfinetune: {steps: 10}\n")
-    assert load(path) == load(PARAMS)
+def test_an_unknown_section_is_refused(tmp_path):
+    path = tmp_path / "teacher.yaml"
+    path.write_text(PARAMS.read_text() + "\nteachers: {}\n")
+    with pytest.raises(ParamsError, match="teachers: Extra inputs are not permitted"):
+        load(path)
 
 
 def test_a_key_in_the_file_is_refused_and_not_repeated(tmp_path):

@@ -47,6 +47,9 @@ class FeatureReader:
                     vid = file.get_batch(batch)["vid"][0].as_py()
                     self._places[vid] = Place(path, batch)
 
+    def __contains__(self, vid: str) -> bool:
+        return vid in self._places
+
     def get(self, vid: str) -> Features:
         """The features of a video; ValueError where the artifact lacks it."""
         if vid not in self._places:

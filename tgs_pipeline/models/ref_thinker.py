@@ -1,4 +1,6 @@
-"""Ref-Thinker: a LLaMA that reads a prompt in which one token stands for the video and one for the sound.
+"""Ref-Thinker: a LLaMA that reads a prompt in which one token stands for the frames and one for the sound.
+
+A prompt of one modality alone, as in the pretraining of the projectors, has only the token of that one.
 
 Each of the two tokens is replaced by the projected features of its modality; prompts of a batch are padded on the
 left. Attention mask and positions go into generation too, so a reply does not depend on its batch mates: upstream
@@ -27,11 +29,11 @@ Constraint = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt and the encoded clip that it speaks of."""
+    """One prompt and the encoded media that it speaks of; None for a modality that it leaves out."""
 
-    token_ids: torch.Tensor  # int64 (L,), with one video token and one audio token
-    visual: torch.Tensor  # (S, P, E)
-    audio: torch.Tensor  # (S, P, E)
+    token_ids: torch.Tensor  # int64 (L,), with one video or image token and one audio token
+    visual: torch.Tensor | None  # (S, P, E)
+    audio: torch.Tensor | None  # (S, P, E)
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class RefThinker(nn.Module):
     """The language model with a projector for each modality.
 
     llm: with or without LoRA layers injected into it.
-    video_id, audio_id: the tokens that stand for the media; pad_id: the token whose embedding fills the padding;
-    eos_id: the token that ends a reply.
+    image_id, video_id, audio_id: the tokens that stand for the media; pad_id: the token whose embedding fills the
+    padding; eos_id: the token that ends a reply.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class RefThinker(nn.Module):
         *,
         visual_projector: MediaProjector,
         audio_projector: MediaProjector,
+        image_id: int,
         video_id: int,
         audio_id: int,
         pad_id: int,
@@ -66,14 +69,15 @@ class RefThinker(nn.Module):
         self.llm = llm
         self.visual_projector = visual_projector
         self.audio_projector = audio_projector
-        self.video_id, self.audio_id = video_id, audio_id
+        self.image_id, self.video_id, self.audio_id = image_id, video_id, audio_id
         self.pad_id, self.eos_id = pad_id, eos_id
 
     def length(self, prompt: Prompt) -> int:
         """Tokens of a prompt once its media stand in it."""
-        visual = len(prompt.visual) * self.visual_projector.num_queries
-        audio = len(prompt.audio) * self.audio_projector.num_queries
-        return len(prompt.token_ids) - 2 + visual + audio
+        media = [(prompt.visual, self.visual_projector), (prompt.audio, self.audio_projector)]
+        return len(prompt.token_ids) + sum(
+            len(features) * projector.num_queries - 1 for features, projector in media if features is not None
+        )
 
     def assemble(self, prompts: Sequence[Prompt]) -> Inputs:
         """Embed the prompts with their media and pad them on the left; tensors move to the model's device and dtype."""
@@ -85,10 +89,19 @@ class RefThinker(nn.Module):
         mask_BL = (torch.arange(length, device=embeds_BLD.device) >= starts[:, None]).long()
         return Inputs(embeds_BLD, mask_BL, (mask_BL.cumsum(dim=1) - 1).clamp(min=0))
 
-    def forward(self, prompts: Sequence[Prompt]) -> torch.Tensor:
-        """Logits (B, L, V) of a batch of prompts; those at padding mean nothing."""
+    def forward(self, prompts: Sequence[Prompt], *, num_last: int = 0) -> torch.Tensor:
+        """Logits (B, L, V) of a batch of prompts; those at padding mean nothing.
+
+        num_last: compute the logits of that many last places alone; 0 means all.
+        """
         inputs = self.assemble(prompts)
-        return self.llm(inputs_embeds=inputs.embeds, attention_mask=inputs.mask, position_ids=inputs.positions).logits
+        return self.llm(
+            inputs_embeds=inputs.embeds,
+            attention_mask=inputs.mask,
+            position_ids=inputs.positions,
+            use_cache=False,
+            logits_to_keep=num_last,
+        ).logits
 
     @torch.inference_mode()
     def generate(
@@ -115,19 +128,22 @@ class RefThinker(nn.Module):
     def _embed(self, prompt: Prompt) -> torch.Tensor:
         """Embeddings (L', D) of one prompt, its media tokens replaced by their features."""
         text_LD = self._embed_tokens(prompt.token_ids)
-        media = {
-            self.video_id: self.visual_projector(prompt.visual.to(text_LD)[None])[0],
-            self.audio_id: self.audio_projector(prompt.audio.to(text_LD)[None])[0],
-        }
-        places = [(place, token) for place, token in enumerate(prompt.token_ids.tolist()) if token in media]
-        if sorted(token for _, token in places) != sorted(media):
+        media = {}
+        if prompt.visual is not None:
+            media["visual"] = self.visual_projector(prompt.visual.to(text_LD)[None])[0]
+        if prompt.audio is not None:
+            media["audio"] = self.audio_projector(prompt.audio.to(text_LD)[None])[0]
+        kinds = {self.image_id: "visual", self.video_id: "visual", self.audio_id: "audio"}
+        places = [(place, kinds[token]) for place, token in enumerate(prompt.token_ids.tolist()) if token in kinds]
+        if sorted(kind for _, kind in places) != sorted(media):
             raise ValueError(
-                f"a prompt needs one video token ({self.video_id}) and one audio token ({self.audio_id}), "
-                f"found {[token for _, token in places]}"
+                f"a prompt with {' and '.join(sorted(media)) or 'no'} features needs one token for each: video "
+                f"({self.video_id}) or image ({self.image_id}), audio ({self.audio_id}); "
+                f"its tokens stand for {[kind for _, kind in places]}"
             )
         pieces, start = [], 0
-        for place, token in places:
-            pieces += [text_LD[start:place], media[token]]
+        for place, kind in places:
+            pieces += [text_LD[start:place], media[kind]]
             start = place + 1
         return torch.cat([*pieces, text_LD[start:]])
 

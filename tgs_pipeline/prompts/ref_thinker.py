@@ -33,7 +33,7 @@ SPECIAL_TOKENS = (
     "</box>",
 )
 ANSWER_TAGS = ("f_object", "s_object")
-VIDEO, AUDIO = "<video>", "<audio>"  # each stands for all tokens of its modality
+IMAGE, VIDEO, AUDIO = "<image>", "<video>", "<audio>"  # each stands for all tokens of its modality
 
 _TEMPLATE = (
     "<s>This is a video:\n<video_start><video><video_end>\n"

@@ -86,14 +86,11 @@ def write_chain(
 
 def write_thoughts(rng: np.random.Generator, scene: Scene, reference: Reference) -> str:
     """Write the body of `<think>`: the demand, the scene, the soundtrack, the check of every object, the conclusion."""
-    seen = ", ".join(describe_object(item) for item in scene.objects)
-    heard = [_describe_voice(item.category, item.voice) for item in scene.sounding() if item.voice is not None]
-    heard += [_describe_voice(category, voice) + " not seen" for category, voice in scene.unseen_voices]
     checks = "; ".join(_check(scene, item, reference.atoms) for item in scene.objects)
     sentences = [
         str(rng.choice(_ASKS)).format(asks=reference.asks),
-        str(rng.choice(_SHOWS)).format(items=seen),
-        str(rng.choice(_HEARS)).format(items=", ".join(heard)) if heard else str(rng.choice(_HEARS_NOTHING)),
+        describe_frames(rng, scene),
+        describe_sound(rng, scene),
         str(rng.choice(_CHECKS)).format(items=checks),
     ]
     if reference.target is None:
@@ -102,6 +99,19 @@ def write_thoughts(rng: np.random.Generator, scene: Scene, reference: Reference)
         name = _name(scene.objects[reference.target])
         sentences.append(str(rng.choice(_CONCLUDES)).format(name=name))
     return " ".join(sentences)
+
+
+def describe_frames(rng: np.random.Generator, scene: Scene) -> str:
+    """Say in one sentence what is seen."""
+    seen = ", ".join(describe_object(item) for item in scene.objects)
+    return str(rng.choice(_SHOWS)).format(items=seen)
+
+
+def describe_sound(rng: np.random.Generator, scene: Scene) -> str:
+    """Say in one sentence what is heard, also of what is not in view."""
+    heard = [_describe_voice(item.category, item.voice) for item in scene.sounding() if item.voice is not None]
+    heard += [_describe_voice(category, voice) + " not seen" for category, voice in scene.unseen_voices]
+    return str(rng.choice(_HEARS)).format(items=", ".join(heard)) if heard else str(rng.choice(_HEARS_NOTHING))
 
 
 def describe_target(scene: Scene, item: SceneObject) -> tuple[str, str]:

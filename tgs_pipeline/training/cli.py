@@ -1,6 +1,11 @@
-"""`tgs train`: making data for Ref-Thinker and looking at it."""
+"""`tgs train`: making data for Ref-Thinker, training it by hand, and reading its published files.
+
+The stages of training are run by `dvc repro training/dvc.yaml`.
+"""
 
 import json
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,14 +14,65 @@ import typer
 
 from tgs_pipeline import stage
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
+app = typer.Typer(no_args_is_help=True, help="Training Ref-Thinker and making its data.")
 
-ParamsFile = Annotated[Path, typer.Option("--params", help="Parameters of training.")]
+PIPELINE = Path("training/dvc.yaml")
 PARAMS = Path("training/params.yaml")
+TEACHER_PARAMS = Path("training/teacher.yaml")
+TeacherFile = Annotated[Path, typer.Option("--params", help="Parameters of the teacher.")]
 
 
 @app.command()
-def instruct(params: ParamsFile = PARAMS) -> None:
+def run(
+    until: Annotated[str, typer.Option("--until", help="Stop after this stage, for example finetune.")] = "",
+) -> None:
+    """Check training/params.yaml and everything it names, then run what is out of date. Go on after a kill with it."""
+    from tgs_pipeline.training.check import find_problems
+
+    with stage.told_errors():
+        problems = find_problems(PARAMS)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+    target = f"{PIPELINE}:{until}" if until else str(PIPELINE)
+    done = subprocess.run([sys.executable, "-m", "dvc", "repro", target], check=False)
+    raise typer.Exit(done.returncode)
+
+
+@app.command(name="import")
+def import_original(
+    llama: Annotated[Path, typer.Argument(help="Hugging Face folder of the base language model.")],
+    finetune_weights: Annotated[Path, typer.Argument(help="finetune_weights.bin")],
+    non_lora_trainables: Annotated[Path, typer.Argument(help="non_lora_trainables.bin")],
+    out: Annotated[Path, typer.Option(help="New folder for think.weights.")],
+    params: Annotated[Path, typer.Option(help="Training params whose model.sizes fit the files.")] = PARAMS,
+) -> None:
+    """Turn the two published files of a Ref-Thinker into a folder for think.weights."""
+    import shutil
+
+    import torch
+
+    from tgs_pipeline.backends.thinker.checkpoint import load_base, save
+    from tgs_pipeline.training import originals
+    from tgs_pipeline.training.params import load
+
+    with stage.told_errors():
+        model_params = load(params).model
+        dtype = getattr(torch, model_params.dtype)
+        model, _ = load_base(llama, sizes=model_params.sizes, dtype=dtype)
+        originals.load(
+            model,
+            sizes=model_params.sizes,
+            finetune_weights=finetune_weights,
+            non_lora_trainables=non_lora_trainables,
+        )
+        shutil.copytree(llama, out / "llama")
+        save(out, model=model, sizes=model_params.sizes, dtype=dtype)
+
+
+@app.command()
+def instruct(params: TeacherFile = TEACHER_PARAMS) -> None:
     """Let a teacher model write the reasoning chains of an instruction-tuning set."""
     from tgs_pipeline import params as pipeline_params
     from tgs_pipeline.training import instruct as work
@@ -33,7 +89,7 @@ def rewrite(
     accept: Annotated[
         Path | None, typer.Option(help="An edited listing: write the accepted references, ask nothing.")
     ] = None,
-    params: ParamsFile = PARAMS,
+    params: TeacherFile = TEACHER_PARAMS,
 ) -> None:
     """Let a teacher model turn plain references into reasoning-intensive ones, for a person to accept."""
     from tgs_pipeline.training import rewrite as work

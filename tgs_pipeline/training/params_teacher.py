@@ -1,4 +1,4 @@
-"""Typed parameters of the teacher and of what it is asked for: sections of training/params.yaml.
+"""Typed parameters of the teacher and of what it is asked for: the file training/teacher.yaml.
 
 `load` reads these three sections and leaves the others of the file to those who read them.
 """
@@ -113,13 +113,13 @@ def load(path: Path) -> TeachingParams:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file; see training/params.yaml") from None
+        raise ParamsError(f"{path}: no such file; see training/teacher.yaml") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(data, dict):
         raise ParamsError(f"{path}: expected a mapping of sections ({', '.join(TeachingParams.model_fields)})")
     try:
-        return TeachingParams.model_validate({name: data[name] for name in TeachingParams.model_fields if name in data})
+        return TeachingParams.model_validate(data)
     except ValidationError as error:
         problems = [
             problem["msg"].removeprefix("Value error, ")

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from tgs_pipeline.models.qformer import MediaProjector, Modality, dead_keys, live_keys
 from tgs_pipeline.models.ref_thinker import RefThinker
-from tgs_pipeline.prompts.ref_thinker import AUDIO, SPECIAL_TOKENS, VIDEO
+from tgs_pipeline.prompts.ref_thinker import AUDIO, IMAGE, SPECIAL_TOKENS, VIDEO
 from tgs_pipeline.weights import load_state
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 EMBEDDINGS = ("model.embed_tokens.weight", "lm_head.weight")
-_PREFIXES: Mapping[Modality, str] = {"visual": "model.vl_projector.", "audio": "model.al_projector."}
+PROJECTOR_PREFIXES: Mapping[Modality, str] = {"visual": "model.vl_projector.", "audio": "model.al_projector."}
 _MAX_KEYS_SHOWN = 5
 
 
@@ -90,6 +90,7 @@ def build(llm: "LlamaForCausalLM", *, tokenizer: "PreTrainedTokenizerBase", size
         llm,
         visual_projector=MediaProjector(encoder_dim=sizes.visual_dim, **qformer),
         audio_projector=MediaProjector(encoder_dim=sizes.audio_dim, **qformer),
+        image_id=ids[IMAGE],
         video_id=ids[VIDEO],
         audio_id=ids[AUDIO],
         pad_id=pad_id,
@@ -99,15 +100,24 @@ def build(llm: "LlamaForCausalLM", *, tokenizer: "PreTrainedTokenizerBase", size
 
 def load(folder: Path, *, dtype: torch.dtype, device: str) -> tuple[RefThinker, "PreTrainedTokenizerBase"]:
     """The model in evaluation mode, and its tokenizer. ValueError names the file and key that do not fit."""
+    sizes = read_sizes(folder / "ref_thinker.json")
+    model, tokenizer = load_base(folder / "llama", sizes=sizes, dtype=dtype)
+    load_tuned(model, folder / "ref_thinker.safetensors", sizes=sizes)
+    return model.to(device=device).eval(), tokenizer
+
+
+def load_base(llama: Path, *, sizes: Sizes, dtype: torch.dtype) -> tuple[RefThinker, "PreTrainedTokenizerBase"]:
+    """A Ref-Thinker before any training: the base language model, and untrained parts from torch's random state."""
     from transformers import AutoTokenizer
 
-    sizes = read_sizes(folder / "ref_thinker.json")
-    llm = _load_llm(folder / "llama", dtype=dtype)
-    tokenizer = AutoTokenizer.from_pretrained(folder / "llama", local_files_only=True)
-    model = build(llm, tokenizer=tokenizer, sizes=sizes)
-    path = folder / "ref_thinker.safetensors"
+    llm = _load_llm(llama, dtype=dtype)
+    tokenizer = AutoTokenizer.from_pretrained(llama, local_files_only=True)
+    return build(llm, tokenizer=tokenizer, sizes=sizes).to(dtype=dtype), tokenizer
+
+
+def load_tuned(model: RefThinker, path: Path, *, sizes: Sizes) -> None:
+    """Load a ref_thinker.safetensors into a model; ValueError names the keys that do not fit."""
     model.load_state_dict(_match(load_state(path), model, sizes=sizes, path=path), strict=False)
-    return model.to(device=device, dtype=dtype).eval(), tokenizer
 
 
 def save(folder: Path, *, model: RefThinker, sizes: Sizes, dtype: torch.dtype) -> None:
@@ -124,7 +134,7 @@ def save(folder: Path, *, model: RefThinker, sizes: Sizes, dtype: torch.dtype) -
 def file_keys(model: RefThinker, *, sizes: Sizes) -> dict[str, str]:
     """Keys of ref_thinker.safetensors -> keys of the model."""
     keys: dict[str, str] = {}
-    for modality, prefix in _PREFIXES.items():
+    for modality, prefix in PROJECTOR_PREFIXES.items():
         live = live_keys(modality, num_layers=sizes.qformer.num_layers)
         keys |= {prefix + name: f"{modality}_projector.{key}" for name, key in live.items()}
     llm = [key.removeprefix("llm.") for key in model.state_dict() if key.startswith("llm.")]
@@ -188,7 +198,7 @@ def _match(
     names = file_keys(model, sizes=sizes)
     dead = {
         prefix + key
-        for modality, prefix in _PREFIXES.items()
+        for modality, prefix in PROJECTOR_PREFIXES.items()
         for key in dead_keys(modality, num_layers=sizes.qformer.num_layers)
     }
     target = model.state_dict()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from tgs_pipeline.backends.thinker.checkpoint import Lora, QFormerSizes, Sizes, build, save
+from tgs_pipeline.prompts.pretraining import QUESTION, audio_prompt, visual_prompt
 from tgs_pipeline.prompts.ref_thinker import SPECIAL_TOKENS, inference_prompt, training_prompt
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def make_tokenizer(words: Iterable[str]) -> "PreTrainedTokenizerFast":
     from transformers import PreTrainedTokenizerFast
 
     split = pre_tokenizers.Split(Regex(_TOKEN), behavior="removed", invert=True)
-    prompts = inference_prompt("") + training_prompt("")
+    prompts = inference_prompt("") + training_prompt("") + audio_prompt()
+    prompts += visual_prompt("image", "") + visual_prompt("video", QUESTION)
     for token in (*SPECIAL_TOKENS, _BOS):
         prompts = prompts.replace(token, " ")
     known = {piece for piece, _ in split.pre_tokenize_str(prompts.lower())} | set("\n.,:;?!'\"()-0123456789")

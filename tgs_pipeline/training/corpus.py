@@ -1,0 +1,78 @@
+"""corpus: captions and instructions -> what each phase is trained on.
+
+Inputs: artifacts/samples, annotation files, the instruction JSON. Outputs: corpus/{audio,visual,instructions}.parquet
+(examples.SCHEMA). Media are told apart by a hash of their key: those of a share `held_out` are never trained on.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from tgs_pipeline.artifacts import samples, table
+from tgs_pipeline.models.qformer import Modality
+from tgs_pipeline.training import captions
+from tgs_pipeline.training.examples import SCHEMA
+from tgs_pipeline.training.instructions import instructions
+from tgs_pipeline.training.params import Captions, TrainingParams
+from tgs_pipeline.training.workspace import TrainingWorkspace
+
+log = logging.getLogger(__name__)
+
+
+def run(params: TrainingParams, workspace: TrainingWorkspace) -> None:
+    """Write the three corpora."""
+    settings = params.corpus
+    rows = {
+        "audio": _captions(settings.audio, "audio", params=params, workspace=workspace),
+        "visual": _captions(settings.visual, "visual", params=params, workspace=workspace),
+        "instructions": instructions(
+            Path(settings.instructions), samples_path=workspace.media.samples, prompt=settings.prompt
+        ),
+    }
+    counts = {
+        name: table.write(workspace.examples(name), SCHEMA, _tables(each, held_out=settings.held_out))  # type: ignore[arg-type]
+        for name, each in rows.items()
+    }
+    log.info("corpus: %s", ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+def part_of(vid: str, *, held_out: float) -> str:
+    """Part of a medium, the same on every machine."""
+    place = int.from_bytes(hashlib.blake2b(vid.encode(), digest_size=8).digest(), "big") / 2**64
+    return "held_out" if place < held_out else "train"
+
+
+def _captions(
+    settings: Captions, modality: Modality, *, params: TrainingParams, workspace: TrainingWorkspace
+) -> Iterator[dict[str, str]]:
+    match settings.format:
+        case "audiocaps":
+            for path in settings.annotations:
+                yield from captions.audiocaps(Path(path))
+        case "video_llava":
+            for path in settings.annotations:
+                yield from captions.video_llava(Path(path))
+        case "tinyworld":
+            world = params.dataset.tinyworld
+            assert world is not None  # TrainingParams holds them together
+            rendered = table.read_rows(workspace.media.samples, samples.SCHEMA, columns=["vid"])
+            vids = {row["vid"] for row in rendered}  # a clip without a reference has no features
+            rows = captions.tinyworld(
+                modality, seed=world.seed, num_clips=world.num_clips.model_dump(), splits=params.dataset.splits
+            )
+            yield from (row for row in rows if row["vid"] in vids)
+
+
+def _tables(rows: Iterable[dict[str, str]], *, held_out: float) -> Iterator[pa.Table]:
+    parted = (row | {"part": part_of(row["vid"], held_out=held_out)} for row in rows)
+    chunk: list[dict[str, str]] = []
+    for row in parted:
+        chunk.append(row)
+        if len(chunk) == table.ROW_GROUP_ROWS:
+            yield table.from_rows(chunk, SCHEMA)
+            chunk = []
+    if chunk:
+        yield table.from_rows(chunk, SCHEMA)

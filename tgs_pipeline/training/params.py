@@ -1,0 +1,124 @@
+"""Typed parameters of the training pipeline: training/params.yaml, read as strictly as params.yaml."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tgs_pipeline.backends.thinker.checkpoint import Sizes
+from tgs_pipeline.params import Dataset, Dtype, Features, Fraction, PositiveInt, Section, Text, load_as
+
+NotNegative = Annotated[int, Field(ge=0)]
+
+
+class Captions(Section):
+    """Where the captions of a modality come from."""
+
+    format: Literal["tinyworld", "audiocaps", "video_llava"]
+    annotations: list[Text]  # JSON files; none for tinyworld, which writes its own captions
+
+    @model_validator(mode="after")
+    def _annotated(self) -> "Captions":
+        if bool(self.annotations) == (self.format == "tinyworld"):
+            raise ValueError(
+                f"corpus: format {self.format} with annotations {self.annotations}: "
+                "audiocaps and video_llava need JSON files, tinyworld takes none"
+            )
+        return self
+
+
+class Corpus(Section):
+    """Stage corpus."""
+
+    audio: Captions
+    visual: Captions
+    instructions: Text  # JSON of {uid: {"output": chain}}, as published
+    prompt: Literal["training", "inference"]  # upstream trains with another prompt than it tests with (trap T2)
+    held_out: Fraction  # share of the media whose rows are kept for measuring the loss
+
+
+class Model(Section):
+    """What training starts from."""
+
+    llama: Text  # Hugging Face folder of the language model
+    sizes: Sizes
+    dtype: Dtype
+
+
+class Phase(Section):
+    """One training run; the values of the paper stand in UPSTREAM_FACTS 2.8 and 2.9."""
+
+    features: Text  # folder of features of the media that the corpus names
+    max_steps: PositiveInt | None  # optimizer steps; null: `epochs` decides
+    epochs: PositiveInt
+    batch_size: PositiveInt  # rows for each device and micro-batch
+    accumulate: PositiveInt  # micro-batches for each optimizer step
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["upstream", "cosine"]  # upstream: logarithmic warm-up, then linear to 0 (trap T9)
+    warmup_steps: NotNegative
+    max_grad_norm: Annotated[float, Field(gt=0)]
+    log_every_steps: PositiveInt
+    seed: NotNegative
+
+
+class Finetune(Phase):
+    """Stage finetune."""
+
+    visual_projector: Text  # pretrained: ours, or visual_pretrain.bin as published
+    audio_projector: Text
+
+
+class Export(Section):
+    """Stage export."""
+
+    dtype: Dtype  # of our folder
+    original_dtype: Dtype  # of the two files in the published format
+
+
+class Runtime(Section):
+    """What decides how training runs, and is no part of any stage's identity."""
+
+    cache: Text
+    device: Text
+    num_threads: PositiveInt
+    num_loaders: PositiveInt
+    batch_size: PositiveInt  # videos for each call of the encoders
+    save_every_steps: PositiveInt
+    gradient_checkpointing: bool
+    accelerate: Text | None  # configuration file of `accelerate launch` (DDP, FSDP, DeepSpeed); null: one process
+
+
+class TrainingParams(Section):
+    """A complete training/params.yaml."""
+
+    dataset: Dataset
+    features: Features
+    corpus: Corpus
+    model: Model
+    pretrain_audio: Phase
+    pretrain_visual: Phase
+    finetune: Finetune
+    export: Export
+    runtime: Runtime
+
+    @model_validator(mode="after")
+    def _agree(self) -> "TrainingParams":
+        """Refuse settings that contradict each other across sections."""
+        for name in ("pretrain_audio", "pretrain_visual", "finetune"):
+            every = getattr(self, name).log_every_steps
+            if self.runtime.save_every_steps % every:
+                raise ValueError(
+                    f"runtime.save_every_steps {self.runtime.save_every_steps} is no multiple of "
+                    f"{name}.log_every_steps {every}: a resumed run would log other averages"
+                )
+        for name in ("audio", "visual"):
+            if getattr(self.corpus, name).format == "tinyworld" and self.dataset.tinyworld is None:
+                raise ValueError(f"corpus.{name}.format is tinyworld, but dataset.tinyworld is null")
+        if self.corpus.audio.format == "video_llava" or self.corpus.visual.format == "audiocaps":
+            raise ValueError("corpus: audiocaps holds captions of sounds, video_llava of images and videos")
+        return self
+
+
+def load(path: Path) -> TrainingParams:
+    """Read and validate a file; ParamsError lists every mistake found."""
+    return load_as(TrainingParams, path, template="training/params.yaml of the repository")

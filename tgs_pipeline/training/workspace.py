@@ -1,0 +1,33 @@
+"""Where the artifacts of training lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tgs_pipeline.workspace import Workspace
+
+Examples = Literal["audio", "visual", "instructions"]
+PhaseName = Literal["pretrain_audio", "pretrain_visual", "finetune"]
+
+
+@dataclass(frozen=True)
+class TrainingWorkspace:
+    """Folders of a training run."""
+
+    media: Workspace  # dataset, samples and features, laid out as by the main pipeline
+    cache: Path
+
+    def examples(self, name: Examples) -> Path:
+        return self.media.artifacts / "corpus" / f"{name}.parquet"
+
+    def phase(self, name: PhaseName) -> Path:
+        """Folder of the weights, the loss curve and the metrics of a phase."""
+        return self.media.artifacts / name
+
+    def checkpoints(self, name: PhaseName) -> Path:
+        """Folder of unfinished runs. It is no artifact: DVC removes artifacts before a stage starts."""
+        return self.cache / "training" / name
+
+    @property
+    def export(self) -> Path:
+        return self.media.artifacts / "export"

@@ -98,8 +98,9 @@ def test_the_model_is_not_made_when_nothing_is_missing(tmp_path):
     def explode():
         raise AssertionError("made a model for nothing")
 
-    compute(units([1, 2]), recipe=RECIPE, payload=PAYLOAD, load=load, make_operator=explode,
-            execution=execution(tmp_path))  # fmt: skip
+    found = compute(units([1, 2]), recipe=RECIPE, payload=PAYLOAD, load=load, make_operator=explode,
+                    execution=execution(tmp_path))  # fmt: skip
+    assert found.take([RECIPE.key(2)])["square"].to_pylist() == [4]
 
 
 def test_failures_are_rows_with_reasons_retried_and_limited(tmp_path):

@@ -34,7 +34,7 @@ def decode(reply_format, scores_of_step, *, num_replies, limit):
     return ids_BN
 
 
-def check(ids_BN):
+def assert_whole(ids_BN):
     for ids in ids_BN.tolist():
         end = ids.index(IDS["</s>"])
         assert set(ids[end:]) == {IDS["</s>"]}
@@ -52,7 +52,7 @@ def test_any_scores_give_whole_replies(limit):
     def scores(step):
         return torch.randn(16, len(TOKENIZER), generator=generator) + scale * (torch.arange(len(TOKENIZER)) < 40)
 
-    check(decode(reply_format, scores, num_replies=16, limit=limit))
+    assert_whole(decode(reply_format, scores, num_replies=16, limit=limit))
 
 
 @pytest.mark.parametrize("favourite", ["guitar", "\n", "<unk>", "<video>", "<box>", "</s>", "</answer>", "."])
@@ -62,7 +62,7 @@ def test_a_stubborn_model_gives_whole_replies(favourite):
     scores[0, [IDS[close] for close in CLOSES]] -= 5
     reply_format = ReplyFormat(TOKENIZER, max_new_tokens=40)
     ids_BN = decode(reply_format, lambda step: scores, num_replies=1, limit=40)
-    check(ids_BN)
+    assert_whole(ids_BN)
 
 
 def test_a_wordy_model_uses_the_whole_limit():

@@ -1,9 +1,11 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from dataset_example import NULL_VID, VID, write_dataset
 from project import ROOT
+from safetensors.numpy import save_file
 
 from tgs_pipeline.check import find_problems
 
@@ -27,7 +29,7 @@ def params(tmp_path, monkeypatch):
         ):  # fmt: skip
             if "absent" not in name:
                 Path(name).parent.mkdir(parents=True, exist_ok=True)
-                Path(name).touch()
+                save_file({"w": np.zeros(1)}, name) if name.endswith(".safetensors") else Path(name).touch()
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(data))
         return tmp_path / "params.yaml"
 
@@ -50,6 +52,15 @@ def test_every_missing_file_of_weights_is_named(params):
         f"{name} is missing; `make weights` writes the tiny ones, see README for the originals"
         for name in ("detect.weights: absent/dino", "segment.config: absent/sam2.yaml")
     ]
+
+
+def test_damaged_weights_and_unusable_devices_are_named(params):
+    file = params(runtime={"devices": ["cpu", "banana"]})
+    beats = Path("weights/tiny/beats.safetensors")
+    beats.write_bytes(beats.read_bytes()[:9])
+    device, weights = find_problems(file)
+    assert device.startswith("runtime.devices: 'banana' cannot be used here")
+    assert weights.startswith(f"features.audio.weights: {beats} is damaged (")
 
 
 def test_a_cache_that_cannot_be_written_is_named(params, monkeypatch, tmp_path):

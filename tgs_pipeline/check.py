@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from tgs_pipeline import params as params_file
 from tgs_pipeline.operators import manifest
 from tgs_pipeline.params import Params
+from tgs_pipeline.weights import check_device
 from tgs_pipeline.workspace import cache_folder
 
 
@@ -15,7 +18,7 @@ def find_problems(path: Path) -> list[str]:
         params = params_file.load(path)
     except params_file.ParamsError as error:
         return [str(error)]
-    return [*_cache(params), *_weights(params), *_dataset(params)]
+    return [*_cache(params), *_devices(params), *_weights(params), *_dataset(params)]
 
 
 def _cache(params: Params) -> Iterator[str]:
@@ -39,8 +42,31 @@ def _weights(params: Params) -> Iterator[str]:
         "segment.config": params.segment.config,
     }
     for name, weights in needed.items():
-        if not Path(weights).exists():
+        path = Path(weights)
+        if not path.exists():
             yield f"{name}: {weights} is missing; `make weights` writes the tiny ones, see README for the originals"
+        for file in sorted([path] if path.is_file() else path.rglob("*")):
+            if file.suffix == ".safetensors" and (damage := _damage(file)):
+                yield f"{name}: {file} is damaged ({damage}); fetch or write it again"
+
+
+def _damage(file: Path) -> str | None:
+    """What is wrong with the header of a safetensors file, which names all its tensors and their places."""
+    try:
+        with safe_open(file, framework="numpy"):
+            return None
+    except (SafetensorError, OSError) as error:
+        return str(error)
+
+
+def _devices(params: Params) -> Iterator[str]:
+    """Devices other than the CPU are tried out, which takes torch."""
+    for device in params.runtime.devices:
+        if device != "cpu":
+            try:
+                check_device(device)
+            except ValueError as error:
+                yield str(error)
 
 
 def _dataset(params: Params) -> Iterator[str]:

@@ -78,12 +78,7 @@ def load_state(path: Path) -> "dict[str, torch.Tensor]":
 @contextmanager
 def loading(path: Path, *, device: str) -> Iterator[None]:
     """Checks a device, then turns whatever a library raises over the files of a model into a ValueError naming them."""
-    import torch
-
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"runtime.devices: {device!r} cannot be used here ({_first_line(error)})") from None
+    check_device(device)
     try:
         yield
     except ValueError as error:
@@ -94,6 +89,16 @@ def loading(path: Path, *, device: str) -> Iterator[None]:
         raise ValueError(
             f"{path}: cannot be loaded ({_first_line(error)}); compare its files with the published ones"
         ) from error
+
+
+def check_device(device: str) -> None:
+    """ValueError where torch cannot put a tensor on a device."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"runtime.devices: {device!r} cannot be used here ({_first_line(error)})") from None
 
 
 def _first_line(error: Exception) -> str:

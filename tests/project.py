@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,3 +84,12 @@ def copy_project(folder: Path) -> Project:
     project.edit("dataset.tinyworld.num_clips", SMALL_WORLD)
     project.edit("dataset.tinyworld.references_per_clip", 2)
     return project
+
+
+def leaves(params: object, prefix: str = "") -> Iterator[str]:
+    """Dotted names of all values of nested params."""
+    if isinstance(params, dict):
+        for key, child in params.items():
+            yield from leaves(child, f"{prefix}.{key}" if prefix else key)
+    else:
+        yield prefix

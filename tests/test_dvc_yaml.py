@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from import_closure import import_closure
-from project import ROOT
+from project import ROOT, leaves
 
 from tgs_pipeline.params import Params
 
@@ -47,14 +47,6 @@ def test_code_dependencies_are_the_import_closure(stage):
 def test_command_runs_the_script_of_the_same_name():
     for stage, definition in STAGES.items():
         assert definition["cmd"] == f"python stages/{stage}.py"
-
-
-def leaves(value, prefix=""):
-    if isinstance(value, dict):
-        for key, child in value.items():
-            yield from leaves(child, f"{prefix}.{key}" if prefix else key)
-    else:
-        yield prefix
 
 
 def test_every_param_is_declared_by_a_stage_and_runtime_by_none():

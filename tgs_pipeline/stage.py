@@ -33,8 +33,7 @@ def main(stage: str, run: RunStage) -> None:
         shard: Annotated[str, typer.Option(help="i/n: compute only share i of n into the row store.")] = "0/1",
         device: Annotated[str, typer.Option(help="Compute on this device instead of runtime.devices.")] = "",
     ) -> None:
-        configure_logging()
-        try:
+        with stopping(stage):
             loaded = params_file.load(params)
             limit_threads(loaded.runtime.num_threads)
             share = _shard(shard)
@@ -42,18 +41,26 @@ def main(stage: str, run: RunStage) -> None:
             if share == WHOLE and len(devices) > 1 and hasattr(loaded.runtime.batch_size, stage):
                 _one_process_each(devices, params=params)
             run(loaded, workspace_of(loaded), execution_of(loaded, stage=stage, device=devices[0], shard=share))
-        except (ValueError, OSError) as error:
-            log.error("%s stopped: %s", stage, error)
-            raise SystemExit(1) from None
-        except Exception as error:
-            log.exception("%s stopped where it should not", stage)
-            log.error(
-                "%s stopped by an unexpected %s: %s. Rows computed before are kept; the traceback stands above.",
-                stage, type(error).__name__, error,
-            )  # fmt: skip
-            raise SystemExit(1) from None
 
     typer.run(command)
+
+
+@contextmanager
+def stopping(stage: str) -> Iterator[None]:
+    """The boundary of every stage script: whatever stops the stage ends in one clear line and exit status 1."""
+    configure_logging()
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        log.error("%s stopped: %s", stage, error)
+        raise SystemExit(1) from None
+    except Exception as error:
+        log.exception("%s stopped where it should not", stage)
+        log.error(
+            "%s stopped by an unexpected %s: %s. What was computed before is kept; the traceback stands above.",
+            stage, type(error).__name__, error,
+        )  # fmt: skip
+        raise SystemExit(1) from None
 
 
 @contextmanager

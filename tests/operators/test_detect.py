@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from asked_example import chain, sample, workspace_in, write, write_frame
 from project import ROOT
 
@@ -15,15 +14,6 @@ from tgs_pipeline.tinyworld.models import grounding_dino
 def content_is_the_name(monkeypatch):
     """Frame hashes of these tests are the names of the files, so that they can be read."""
     monkeypatch.setattr("tgs_pipeline.data.media.content_hash", lambda path: path.stem)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads of small models only wait for each other."""
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(num_threads)
 
 
 @pytest.fixture(scope="module")

@@ -33,14 +33,6 @@ PAPER = Sizes(
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def paper():
     """Ref-Thinker at the paper's sizes, without memory."""

@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 from import_closure import import_closure
-from project import ROOT
+from project import ROOT, leaves
 
 from tgs_pipeline.training.params import TrainingParams, load
 
@@ -34,14 +34,6 @@ def test_code_dependencies_are_the_import_closure(stage):
     listed = {dep for dep in STAGES[stage]["deps"] if dep.startswith(CODE)}
     missing, unneeded = sorted(needed - listed), sorted(listed - needed)
     assert not missing and not unneeded, f"in training/dvc.yaml, stage {stage}: add {missing}, remove {unneeded}"
-
-
-def leaves(value, prefix=""):
-    if isinstance(value, dict):
-        for key, child in value.items():
-            yield from leaves(child, f"{prefix}.{key}" if prefix else key)
-    else:
-        yield prefix
 
 
 def test_every_param_is_declared_and_runtime_by_none():

@@ -4,7 +4,6 @@ Each yields rows of examples.SCHEMA without `part`.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ from tgs_pipeline.models.qformer import Modality
 from tgs_pipeline.prompts.pretraining import QUESTION, audio_prompt, end_sentence, target, visual_prompt
 from tgs_pipeline.tinyworld.chains import describe_frames, describe_sound
 from tgs_pipeline.tinyworld.clip import WRITTEN_SPLITS, plan_clip
+from tgs_pipeline.training.annotations import read_annotations
 
 AUDIOCAPS_SKIPPED = "12347"  # upstream leaves this clip out (UPSTREAM_FACTS 2.9)
 
 
 def audiocaps(path: Path) -> Iterator[dict[str, str]]:
     """Captions of a JSON list of {audiocap_id, start_time, caption}; the media key is the audiocap_id."""
-    for number, item in enumerate(_read_list(path)):
+    for number, item in enumerate(read_annotations(path, list, setting="`annotations`")):
         name = str(_get(item, "audiocap_id", path=path, number=number))
         if name == AUDIOCAPS_SKIPPED:
             continue
@@ -31,7 +31,7 @@ def audiocaps(path: Path) -> Iterator[dict[str, str]]:
 
 def video_llava(path: Path) -> Iterator[dict[str, str]]:
     """First question and answer of each {image or video, conversations}; the media key is the path of the medium."""
-    for number, item in enumerate(_read_list(path)):
+    for number, item in enumerate(read_annotations(path, list, setting="`annotations`")):
         kinds = [kind for kind in ("image", "video") if kind in item]
         if len(kinds) != 1:
             raise ValueError(f"{path}, item {number}: expected either 'image' or 'video', found {sorted(item)}")
@@ -63,19 +63,6 @@ def tinyworld(modality: Modality, *, seed: int, num_clips: dict[str, int], split
                 prompt = visual_prompt("video", QUESTION) if modality == "visual" else audio_prompt()
                 caption = frames if modality == "visual" else sound
                 yield {"name": vid, "vid": vid, "prompt": prompt, "target": target(caption)}
-
-
-def _read_list(path: Path) -> list[Any]:
-    """A JSON list of objects; ValueError where the file is something else."""
-    try:
-        items = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; check `annotations` in training/params.yaml") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not a JSON file ({error})") from None
-    if not isinstance(items, list):
-        raise ValueError(f"{path}: expected a list of objects, found {type(items).__name__}")
-    return items
 
 
 def _get(item: Any, key: str, *, path: Path, number: int) -> Any:  # noqa: ANN401  # JSON

@@ -1,6 +1,5 @@
 """Instruction tuning: the published JSON of chains joined with the references of the split train."""
 
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Literal
 from tgs_pipeline.artifacts import samples
 from tgs_pipeline.artifacts.table import read_rows
 from tgs_pipeline.prompts.ref_thinker import inference_prompt, parse_reply, training_prompt
+from tgs_pipeline.training.annotations import read_annotations
 
 SPLIT = "train"
 END = "</s>"
@@ -18,14 +18,7 @@ log = logging.getLogger(__name__)
 
 def read_chains(path: Path) -> dict[str, str]:
     """Target text of each uid, from a JSON object {uid: {"output": text, ...}}; other keys are ignored."""
-    try:
-        items = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; check corpus.instructions in training/params.yaml") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not a JSON file ({error})") from None
-    if not isinstance(items, dict):
-        raise ValueError(f"{path}: expected an object of uids, found {type(items).__name__}")
+    items = read_annotations(path, dict, setting="corpus.instructions")
     chains: dict[str, str] = {}
     for uid, item in items.items():
         output = item.get("output") if isinstance(item, dict) else None

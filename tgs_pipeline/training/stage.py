@@ -3,7 +3,6 @@
 With `runtime.accelerate` a phase starts itself again under `accelerate launch` with that configuration file.
 """
 
-import logging
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import typer
 
 from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Params
-from tgs_pipeline.stage import configure_logging
+from tgs_pipeline.stage import stopping
 from tgs_pipeline.training import params as params_file
 from tgs_pipeline.training.params import TrainingParams
 from tgs_pipeline.training.workspace import TrainingWorkspace
@@ -26,25 +25,18 @@ PARAMS = Path("training/params.yaml")
 ARTIFACTS = Path("training/artifacts")
 LAUNCHED = "TGS_LAUNCHED"  # set for the processes that accelerate started
 
-log = logging.getLogger(__name__)
-
 
 def main(stage: str, run: Callable[[TrainingParams, TrainingWorkspace], None], *, distributed: bool = False) -> None:
     """Command line of the script `training/stages/<stage>.py`; distributed: several processes can share its work."""
 
     def command(params: Annotated[Path, typer.Option(help="A complete training params file.")] = PARAMS) -> None:
-        configure_logging()
-        try:
+        with stopping(stage):
             loaded = params_file.load(params)
             if "OMP_NUM_THREADS" not in os.environ:
                 torch.set_num_threads(loaded.runtime.num_threads)
             if distributed and loaded.runtime.accelerate and LAUNCHED not in os.environ:
                 raise SystemExit(_launch(Path(loaded.runtime.accelerate), params=params))
             run(loaded, workspace_of(loaded))
-        except (ValueError, OSError) as error:
-            log.error("%s stopped: %s", stage, error)
-            log.debug("traceback", exc_info=True)
-            raise SystemExit(1) from None
 
     typer.run(command)
 

@@ -1,20 +1,10 @@
 import shutil
 
 import pytest
-import torch
 
 from tgs_pipeline.tinyworld.models.ref_thinker import write_untrained
 
 WORDS = ["guitar", "red", "the", "hair-dryer", "man", "null", "sounds", "a"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Hundreds of tiny steps: on busy cores, waiting for a second thread takes longer than the work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

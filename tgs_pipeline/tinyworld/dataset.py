@@ -117,7 +117,7 @@ def _write_rows(tables: "_Tables", clip: Clip, seed: int, split: Split, index: i
             tables.r2_metadata.writerow([row.vid, row.uid, split, row.fid, row.reasoning.text])
         if split == "train":
             rng = chain_generator(seed, split, index, number)
-            chain = write_chain(rng, row.heard, row.reference, masks=clip.masks)
+            chain = write_chain(rng, row.heard, row.reference)
             tables.instructions.append(row.uid, chain)
 
 

@@ -3,11 +3,12 @@
 `rewrite_reference` finds such an expression for a given object; the solver checks that it means that object alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
-from tgs_pipeline.tinyworld.categories import CATEGORIES, FAMILY_PHRASES
+from tgs_pipeline.tinyworld.categories import CATEGORIES, FAMILY_PHRASES, categories_with_function
 from tgs_pipeline.tinyworld.kinds import SIDES
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene, SceneObject
@@ -38,7 +39,34 @@ _OF_ANY: tuple[tuple[tuple[tuple[str, str], ...], str], ...] = (
     ((("leftmost", ""),), "the {phrase} with nothing else of note on its left side"),
     ((("rightmost", ""),), "the {phrase} with nothing else of note on its right side"),
 )
-TEMPLATES: tuple[str, ...] = tuple(wording for _, wording in (*_OF_SILENT, *_OF_SOUNDING, *_OF_ANY))
+# How a chain restates the second demand: what is meant, without riddle.
+_ASKS: Mapping[str, str] = MappingProxyType(
+    {
+        "silent": "silent",
+        "beside_source": "nearest to the {value}",
+        "loudest": "the loudest sound",
+        "quietest": "the lowest sound",
+        "first": "the first sound",
+        "last": "the last sound",
+        "always": "the sound without end",
+        "longest": "the longest sound",
+        "louder_than": "a sound louder than the {value}",
+        "played": "played by the man",
+        "left_of": "on the left of the {value}",
+        "right_of": "on the right of the {value}",
+        "moving": "moving to the {value}",
+        "enters": "that comes late",
+        "leaves": "that goes away",
+        "playing": "that plays",
+        "leftmost": "at the far left",
+        "rightmost": "at the far right",
+    }
+)
+TEMPLATES: tuple[str, ...] = (
+    *(wording for _, wording in (*_OF_SILENT, *_OF_SOUNDING, *_OF_ANY)),
+    *_ASKS.values(),
+    "a {category},",
+)
 MIN_WORDS, MAX_WORDS = 10, 15
 _LESS_TELLING = ("leftmost", "rightmost")  # nearly always possible, so used only where nothing else is
 
@@ -55,7 +83,15 @@ def rewrite_reference(rng: np.random.Generator, scene: Scene, target: int) -> Re
     telling = [option for option in options if option[0][1].name not in _LESS_TELLING]
     options = telling or options
     atoms, text = options[int(rng.integers(len(options)))]
-    return Reference("reasoning", text[0].upper() + text[1:] + ".", text, atoms, target)
+    return Reference("reasoning", text[0].upper() + text[1:] + ".", _restate(atoms), atoms, target)
+
+
+def _restate(atoms: Sequence[Atom]) -> str:
+    """Name what the function stands for, the family where it is all of one, and the other demands."""
+    names = sorted(categories_with_function(atoms[0].value))
+    kind = names[0] if len(names) == 1 else CATEGORIES[names[0]].family
+    article = "an" if kind[0] in "aeiou" else "a"
+    return ", ".join([f"{article} {kind}", *(_ASKS[atom.name].format(value=atom.value) for atom in atoms[1:])])
 
 
 def _enumerate(scene: Scene, item: SceneObject) -> Iterator[tuple[tuple[Atom, ...], str]]:

@@ -109,6 +109,10 @@ class Scene:
         """The objects of one category."""
         return tuple(item for item in self.objects if item.category == category)
 
+    def from_left(self) -> tuple[SceneObject, ...]:
+        """The objects from left to right, by the mean x of their centres while in the scene."""
+        return tuple(sorted(self.objects, key=lambda item: item.mean_x))
+
     def sounding(self) -> tuple[SceneObject, ...]:
         """The objects that sound, in order of their index."""
         return tuple(item for item in self.objects if item.voice is not None)

@@ -1,0 +1,122 @@
+"""The texts that the tiny language model is pretrained on: clips as transcripts, described and reasoned about.
+
+A text is a sequence of bags of ids: a token is a bag of one, a slot of a transcript a bag of its words, whose ids follow
+those of the tokens. Three kinds teach two things apart. What a clip shows is read from its transcript (captions, and
+openings of chains). What follows from it is read from the opening of the chain alone: there the transcript is absent or
+that of another clip, so reasoning cannot look past what the chain says.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tgs_pipeline.prompts.pretraining import QUESTION, audio_prompt, visual_prompt
+from tgs_pipeline.prompts.ref_thinker import AUDIO, VIDEO, inference_prompt, training_prompt
+from tgs_pipeline.tinyworld.chains import describe_frames, describe_sound, write_parts
+from tgs_pipeline.tinyworld.clip import plan_clip
+from tgs_pipeline.tinyworld.reasoning import rewrite_reference
+from tgs_pipeline.tinyworld.references import Reference
+from tgs_pipeline.tinyworld.scene import Scene
+from tgs_pipeline.tinyworld.transcript import WORDS, Slots, frame_slots, second_slots
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+END = "</s>"
+_FOREIGN_SHARE = 0.35  # of the chains to be reasoned about: with the transcript of another clip, others without any
+_WHOLE_PROMPT_SHARE = 0.25
+_FIXED_END = ", analyze the video"
+_SLOT_DROPOUT = 0.03  # of the slots: something is overlooked in a frame or second
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sequence and which of its places are to be predicted."""
+
+    bags: list[list[int]]
+    is_target: list[bool]
+
+
+class TextWriter:
+    """Writes texts about clips of the split `open` for a tokenizer."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        self._tokenizer = tokenizer
+        self._slot_ids: Mapping[str, int] = {word: len(tokenizer) + number for number, word in enumerate(WORDS)}
+
+    @property
+    def num_ids(self) -> int:
+        """How many ids a bag can hold: tokens and words of slots."""
+        return len(self._tokenizer) + len(WORDS)
+
+    def about_clip(self, *, seed: int, index: int, foreign: Scene) -> Iterator[Text]:
+        """All texts about a clip; `foreign` is the scene of another."""
+        plan = plan_clip(seed, "open", index)
+        rng = np.random.default_rng([seed, index, 1])
+        target = int(rng.integers(len(plan.scene.objects)))
+        rewritten = rewrite_reference(rng, plan.scene, target)
+        references = [*plan.references, *([rewritten] if rewritten else [])]
+        yield self.caption(rng, plan.scene)
+        yield self.opening(rng, plan.scene, references[int(rng.integers(len(references)))])
+        for reference in references:
+            yield self.reasoning(rng, plan.scene, reference, foreign=foreign)
+        if plan.null is not None:
+            if plan.null.scene is not plan.scene:
+                yield self.opening(rng, plan.null.scene, plan.null.references[0])
+            for reference in plan.null.references:
+                yield self.reasoning(rng, plan.null.scene, reference, foreign=foreign)
+
+    def caption(self, rng: np.random.Generator, scene: Scene) -> Text:
+        """A caption of the frames or of the sound, from its transcript."""
+        if rng.random() < 0.5:
+            prompt, answer = visual_prompt("video", QUESTION), describe_frames(rng, scene)
+        else:
+            prompt, answer = audio_prompt(), describe_sound(rng, scene)
+        return self._join([(prompt, False), (answer + END, True)], self._transcript(rng, scene))
+
+    def opening(self, rng: np.random.Generator, scene: Scene, reference: Reference) -> Text:
+        """The opening of a chain, from the transcript of its clip."""
+        opening, _ = write_parts(rng, scene, reference)
+        return self._join([(_prompt(rng, reference), False), (opening, True)], self._transcript(rng, scene))
+
+    def reasoning(
+        self, rng: np.random.Generator, scene: Scene, reference: Reference, *, foreign: Scene | None
+    ) -> Text:
+        """A whole chain, of which the demand and what follows from the description are to be predicted."""
+        opening, rest = write_parts(rng, scene, reference)
+        end = opening.index(". ") + 1
+        parts = [(_prompt(rng, reference), False), (opening[:end], True), (opening[end:], False), (rest + END, True)]
+        is_foreign = foreign is not None and rng.random() < _FOREIGN_SHARE
+        return self._join(parts, self._transcript(rng, foreign) if is_foreign and foreign is not None else {})
+
+    def _transcript(self, rng: np.random.Generator, scene: Scene) -> dict[int, list[list[int]]]:
+        """The bags that stand in the place of each media token."""
+        ids = self._tokenizer.get_vocab()
+        return {
+            ids[VIDEO]: self._bags(rng, frame_slots(rng, scene)),
+            ids[AUDIO]: self._bags(rng, second_slots(rng, scene)),
+        }
+
+    def _bags(self, rng: np.random.Generator, slots: Slots) -> list[list[int]]:
+        empty = [self._slot_ids["empty"]]
+        bags = [[self._slot_ids[word] for word in slot] for moment in slots for slot in moment]
+        return [empty if rng.random() < _SLOT_DROPOUT else bag for bag in bags]
+
+    def _join(self, parts: Sequence[tuple[str, bool]], transcript: Mapping[int, list[list[int]]]) -> Text:
+        media = {self._tokenizer.get_vocab()[token] for token in (VIDEO, AUDIO)}
+        bags: list[list[int]] = []
+        is_target: list[bool] = []
+        for text, predicted in parts:
+            for token in self._tokenizer(text, add_special_tokens=False)["input_ids"]:
+                new = transcript.get(token, []) if token in media else [[token]]
+                bags += new
+                is_target += [predicted] * len(new)
+        return Text(bags, is_target)
+
+
+def _prompt(rng: np.random.Generator, reference: Reference) -> str:
+    """A prompt of Ref-Thinker, mostly cut after the reference: its fixed end is two thirds of it."""
+    prompt = (training_prompt if rng.random() < 0.5 else inference_prompt)(reference.text)
+    return prompt if rng.random() < _WHOLE_PROMPT_SHARE else prompt[: prompt.index(_FIXED_END)]

@@ -1,0 +1,61 @@
+"""What perfect encoders would tell of a clip: for each frame and each second a few slots, each a set of words.
+
+The language model learns to read such transcripts in its pretraining; the projectors learn to write what it can read.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS
+from tgs_pipeline.tinyworld.facts import column, size
+from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene
+
+NUM_SLOTS = 4  # the most objects that a scene has, and the queries of the tiny Q-Formers
+EMPTY = "empty"
+Slots = list[list[list[str]]]  # frame or second, slot, words
+
+WORDS: tuple[str, ...] = (
+    EMPTY,
+    *COLORS,
+    *CATEGORIES,
+    *(f"column {number}" for number in range(10)),
+    *(f"size {number}" for number in range(3, 12)),
+    "played",
+    *(f"heard {name}" for name, category in CATEGORIES.items() if category.noise),
+    *(f"loudness {level}" for level in range(1, 5)),
+    *(f"rhythm {pulses}" for pulses in (1, 2, 4)),
+)
+
+
+def frame_slots(rng: np.random.Generator, scene: Scene) -> Slots:
+    """For each frame NUM_SLOTS slots in random order, one for each object in the scene at that moment."""
+    frames = []
+    for frame in range(NUM_FRAMES):
+        slots = []
+        for item in scene.objects:
+            if item.visible[frame]:
+                place = f"column {column(item.centers[frame][0])}"
+                words = [item.color, item.category, place, f"size {size(item)}"]
+                slots.append(words + ["played"] * (item.player is not None))
+        frames.append(_shuffled(rng, slots))
+    return frames
+
+
+def second_slots(rng: np.random.Generator, scene: Scene) -> Slots:
+    """For each second NUM_SLOTS slots in random order, one for each voice that sounds in it."""
+    voices = [(item.category, item.voice) for item in scene.sounding() if item.voice is not None]
+    seconds = []
+    for second in range(NUM_FRAMES):
+        slots = []
+        for category, voice in [*voices, *scene.unseen_voices]:
+            if any(event.onset_sec <= second < event.offset_sec for event in voice.events):
+                rhythm = [] if voice.pulse_hz is None else [f"rhythm {voice.pulse_hz:.0f}"]
+                slots.append([f"heard {category}", f"loudness {voice.loudness}", *rhythm])
+        seconds.append(_shuffled(rng, slots))
+    return seconds
+
+
+def _shuffled(rng: np.random.Generator, slots: Sequence[list[str]]) -> list[list[str]]:
+    padded = [*slots, *([[EMPTY]] * (NUM_SLOTS - len(slots)))]
+    return [padded[index] for index in rng.permutation(len(padded))]

@@ -1,7 +1,7 @@
 """Reasoning chains from ground truth: what is asked, seen and heard, which candidates fail and why, and the answer.
 
-Objects are listed from left to right, sounds from the earliest on. Before the candidates are checked stands what they
-are compared with; a candidate is struck out at the first demand that it fails. `s_object` is the category, with the
+Objects are listed from left to right, sounds from the earliest on. Then stands, as a value, what each demand comes to in
+this clip; a candidate is struck out at the first that it fails. `s_object` is the category, with the
 colour before it only where the clip shows more than one of that category. The line with a box, which the prompt also
 asks for, is left out: no stage reads it.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tgs_pipeline.tinyworld.facts import TEMPLATES as _FACTS
-from tgs_pipeline.tinyworld.facts import describe_object, describe_voice, fact, name, standards
+from tgs_pipeline.tinyworld.facts import describe_object, describe_voice, fact, name, wanted
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene, SceneObject
 from tgs_pipeline.tinyworld.solver import Atom, judge
@@ -22,7 +22,7 @@ _ASKS = ("The reference asks for {asks}.", "The expression means {asks}.", "We l
 _SHOWS = ("The video shows {items}.", "We see {items}.", "In the frames there are {items}.")
 _HEARS = ("The audio contains {items}.", "We hear {items}.", "The soundtrack has {items}.")
 _HEARS_NOTHING = ("The audio contains no sound.", "We hear nothing.", "The soundtrack is silent.")
-_COMPARES = ("Compare {items}.", "Measure: {items}.", "To compare: {items}.")
+_WANTS = ("Wanted: {items}.", "It must be: {items}.", "Needed: {items}.")
 _CHECKS = ("Checking each: {items}.", "Candidates: {items}.", "One by one: {items}.")
 _CONCLUDES = ("So it is the {name}.", "The reference means the {name}.", "Only the {name} fits.")
 _CONCLUDES_NULL = ("So nothing fits.", "The reference means no object here.", "None of them fits.")
@@ -32,7 +32,7 @@ _VERDICTS = ("{name}: {facts}, keep", "{name}: {facts}, out")
 _OPENING = "<think>\n{asks} {shows} {hears}"
 _REST = " {thoughts}\n</think>\n<answer>\n<f_object> {f_object} </f_object>\n<s_object> {s_object} </s_object>\n</answer>"
 TEMPLATES: tuple[str, ...] = (
-    *(*_ASKS, *_SHOWS, *_HEARS, *_HEARS_NOTHING, *_COMPARES, *_CHECKS, *_CONCLUDES, *_CONCLUDES_NULL),
+    *(*_ASKS, *_SHOWS, *_HEARS, *_HEARS_NOTHING, *_WANTS, *_CHECKS, *_CONCLUDES, *_CONCLUDES_NULL),
     *(*_PLACES, *_VERDICTS, *_FACTS, _OPENING, _REST, NULL, "not seen", ",", ";", "the"),
 )
 
@@ -46,12 +46,9 @@ def write_parts(rng: np.random.Generator, scene: Scene, reference: Reference) ->
     """Write a chain in two parts: the demand and the description of the clip; all that follows from them."""
     asks = str(rng.choice(_ASKS)).format(asks=reference.asks)
     opening = _OPENING.format(asks=asks, shows=describe_frames(rng, scene), hears=describe_sound(rng, scene))
-    thoughts = []
-    compared = "; ".join(dict.fromkeys(standards(scene, reference.atoms)))
-    if compared:
-        thoughts.append(str(rng.choice(_COMPARES)).format(items=compared))
+    wants = ", ".join(dict.fromkeys(wanted(scene, atom) for atom in reference.atoms))
     checks = "; ".join(_check(scene, item, reference.atoms) for item in scene.from_left())
-    thoughts.append(str(rng.choice(_CHECKS)).format(items=checks))
+    thoughts = [str(rng.choice(_WANTS)).format(items=wants), str(rng.choice(_CHECKS)).format(items=checks)]
     f_object, s_object = NULL, NULL
     if reference.target is None:
         thoughts.append(str(rng.choice(_CONCLUDES_NULL)))

@@ -4,14 +4,13 @@ Positions are columns 0 (left) to 9 (right) of the frame, sizes 20ths of its sid
 levels 1 (faint) to 4, rhythm pulses per second.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tgs_pipeline.tinyworld.categories import CATEGORIES, categories_with_function, name_with_color
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene, SceneObject, Voice
 from tgs_pipeline.tinyworld.solver import Atom
 
-SILENCE = "nothing in view sounds"
 NONE = "none"
 
 _FACTS = (
@@ -118,29 +117,41 @@ def fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
             return position(item)
 
 
-def standards(scene: Scene, atoms: Sequence[Atom]) -> Iterator[str]:
-    """What the candidates are to be compared with, for the demands that compare: `<who>: <fact>`."""
-    for atom in atoms:
-        if atom.name in _ANCHORED:
-            for category in atom.value.split(","):
-                found = scene.of_category(category)
-                yield f"the {category}: {fact(scene, found[0], atom) if found else NONE}"
-        elif atom.name in _EXTREMES:
-            rivals = _rivals(scene, atom)
-            if rivals:
-                best = max(rivals, key=_EXTREMES[atom.name])
-                yield f"the {atom.name.removeprefix('sounding_')}: {fact(scene, best, atom)}"
-            elif not atom.value:
-                yield SILENCE
-        elif atom.name in ("sounding", "always") and not scene.sounding():
-            yield SILENCE
+def wanted(scene: Scene, atom: Atom) -> str:
+    """What `fact` must be, or lie beyond, for an object to satisfy a demand."""
+    value = atom.value
+    match atom.name:
+        case "louder_than" | "quieter_than" | "before" | "after" | "left_of" | "right_of" | "beside_source":
+            return f"{_RELATIONS[atom.name]} {_of_anchor(scene, atom, value)}"
+        case "between":
+            return "between " + " and ".join(_of_anchor(scene, atom, category) for category in value.split(","))
+        case "biggest" | "smallest" | "leftmost" | "rightmost":
+            rivals = scene.of_category(value) if value else scene.objects
+            return fact(scene, max(rivals, key=_MEASURES[atom.name]), atom) if rivals else NONE
+        case name if name in _MEASURES:  # superlatives among what sounds
+            rivals = scene.sounding()
+            return fact(scene, max(rivals, key=_MEASURES[name]), atom) if rivals else "sounds"
+        case "category":
+            return f"a {value}"
+        case "function":
+            names = sorted(categories_with_function(value))
+            return f"a {names[0]}" if len(names) == 1 else CATEGORIES[names[0]].family
+        case "family" | "color" | "colored":
+            return value
+        case "moving":
+            return f"moving {value}".strip()
+        case "playing":
+            return f"plays the {value}" if value else "plays"
+        case _:
+            return _FIXED[atom.name]
 
 
-def _rivals(scene: Scene, atom: Atom) -> Sequence[SceneObject]:
-    """The objects among which a superlative is to be found."""
-    if atom.name in ("biggest", "smallest", "leftmost", "rightmost"):
-        return scene.of_category(atom.value) if atom.value else scene.objects
-    return scene.sounding()
+def _of_anchor(scene: Scene, atom: Atom, category: str) -> str:
+    """The anchor's own value, without the words before it."""
+    found = scene.of_category(category)
+    if not found:
+        return NONE
+    return fact(scene, found[0], atom).split(" ", 1)[1].removeprefix("at ")
 
 
 def _seen(item: SceneObject) -> str:
@@ -173,11 +184,30 @@ _OF_VOICES: Mapping[str, Callable[[Voice], str]] = MappingProxyType(
     | dict.fromkeys(("longest", "shortest", "always"), _duration)
     | dict.fromkeys(("fastest", "slowest"), _rhythm)
 )
-_ANCHORED = (
-    *("left_of", "right_of", "between", "beside_source"),
-    *("louder_than", "quieter_than", "before", "after"),
+_RELATIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "louder_than": "loudness above",
+        "quieter_than": "loudness below",
+        "before": "starts before",
+        "after": "starts after",
+        "left_of": "left of",
+        "right_of": "right of",
+        "beside_source": "near",
+    }
 )
-_EXTREMES: Mapping[str, Callable[[SceneObject], float]] = MappingProxyType(
+_FIXED: Mapping[str, str] = MappingProxyType(
+    {
+        "sounding": "sounds",
+        "silent": "silent",
+        "always": "sounds for 10 seconds",
+        "stationary": "stays still",
+        "whole": "seen from 0 to 10",
+        "enters": "seen from above 0",
+        "leaves": "seen to below 10",
+        "played": "played by the man",
+    }
+)
+_MEASURES: Mapping[str, Callable[[SceneObject], float]] = MappingProxyType(
     {
         "loudest": _measure(lambda voice: voice.loudness),
         "quietest": _measure(lambda voice: -voice.loudness),
@@ -195,4 +225,4 @@ _EXTREMES: Mapping[str, Callable[[SceneObject], float]] = MappingProxyType(
         "sounding_rightmost": lambda item: item.mean_x,
     }
 )
-TEMPLATES: tuple[str, ...] = (*_FACTS, SILENCE, NONE, "the {category}:", *(f"the {name}" for name in _EXTREMES if "_" not in name))
+TEMPLATES: tuple[str, ...] = (*_FACTS, NONE, "between {position} and", *_RELATIONS.values(), *_FIXED.values())

@@ -3,11 +3,10 @@
 Shapes: B texts, L places, D width.
 """
 
-import logging
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -17,35 +16,57 @@ from tgs_pipeline.tinyworld.pretraining.texts import Text, TextWriter
 from tgs_pipeline.tinyworld.transcript import WORDS
 
 if TYPE_CHECKING:
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
+    from transformers import LlamaForCausalLM
 
 IGNORED = -100
 BATCHES_POOLED = 16  # texts of that many batches are sorted by length, so that little is padding
-
-log = logging.getLogger(__name__)
-
-
-def stream_batches(writer: TextWriter, *, seed: int, batch_size: int, start: int = 0) -> Iterator[list[Text]]:
-    """Batches of texts of similar length about ever new clips."""
-    rng = torch.Generator().manual_seed(seed)
-    pool: list[Text] = []
-    index, foreign = start, plan_clip(seed, "open", start).scene
-    while True:
-        pool += writer.about_clip(seed=seed, index=index, foreign=foreign)
-        foreign = plan_clip(seed, "open", index, references_per_clip=0).scene
-        index += 1
-        if len(pool) < BATCHES_POOLED * batch_size:
-            continue
-        order = torch.randperm(len(pool), generator=rng).tolist()
-        chosen = sorted((pool[i] for i in order[: BATCHES_POOLED * batch_size]), key=lambda text: len(text.bags))
-        pool = [pool[i] for i in order[BATCHES_POOLED * batch_size :]]
-        for place in torch.randperm(BATCHES_POOLED, generator=rng).tolist():
-            yield chosen[place * batch_size : (place + 1) * batch_size]
+_TEXTS_PER_CLIP = 6  # at least
+_WORD_STD = 0.5  # of embeddings at the start; the usual .02 learned slower
 
 
-def loss_of(llm: "LlamaForCausalLM", words: nn.Embedding, texts: Sequence[Text]) -> torch.Tensor:
+class Reader(nn.Module):
+    """The language model and the embeddings of the words of transcripts, which are thrown away after pretraining."""
+
+    def __init__(self, llm: "LlamaForCausalLM") -> None:
+        super().__init__()
+        self.llm = llm
+        self.words = nn.Embedding(len(WORDS), llm.config.hidden_size)
+        for embedding in (self.words, llm.get_input_embeddings()):
+            nn.init.normal_(embedding.weight, std=_WORD_STD)
+
+
+class TextStream:
+    """Batches of texts of similar length about ever new clips; each depends on its number alone."""
+
+    def __init__(self, writer: TextWriter, *, seed: int, batch_size: int) -> None:
+        self._writer, self._seed, self._batch_size = writer, seed, batch_size
+        self._pool_number = -1
+        self._pool: list[list[Text]] = []
+
+    def batch(self, number: int) -> list[Text]:
+        """Batch `number`."""
+        if number // BATCHES_POOLED != self._pool_number:
+            self._pool_number = number // BATCHES_POOLED
+            self._pool = self._make_pool(self._pool_number)
+        return self._pool[number % BATCHES_POOLED]
+
+    def _make_pool(self, number: int) -> list[list[Text]]:
+        wanted = BATCHES_POOLED * self._batch_size
+        num_clips = -(-wanted // _TEXTS_PER_CLIP)
+        texts: list[Text] = []
+        foreign = plan_clip(self._seed, "open", (number + 1) * num_clips, references_per_clip=0).scene
+        for index in range(number * num_clips, (number + 1) * num_clips):
+            texts += self._writer.about_clip(seed=self._seed, index=index, foreign=foreign)
+            foreign = plan_clip(self._seed, "open", index, references_per_clip=0).scene
+        rng = np.random.default_rng([self._seed, number])
+        chosen = sorted((texts[i] for i in rng.permutation(len(texts))[:wanted]), key=lambda text: len(text.bags))
+        starts = rng.permutation(BATCHES_POOLED) * self._batch_size
+        return [chosen[start : start + self._batch_size] for start in starts]
+
+
+def loss_of(reader: Reader, texts: Sequence[Text]) -> tuple[torch.Tensor, dict[str, float]]:
     """Mean cross entropy of the places to be predicted; padding is on the right, out of sight of causal attention."""
-    table = torch.cat([llm.get_input_embeddings().weight, words.weight])
+    table = torch.cat([reader.llm.get_input_embeddings().weight, reader.words.weight])
     length = max(len(text.bags) for text in texts)
     bags = [bag for text in texts for bag in (*text.bags, *([[0]] * (length - len(text.bags))))]
     offsets = torch.tensor([0, *map(len, bags[:-1])]).cumsum(0)
@@ -56,6 +77,8 @@ def loss_of(llm: "LlamaForCausalLM", words: nn.Embedding, texts: Sequence[Text])
         row[: len(text.bags)] = torch.tensor(
             [bag[0] if target else IGNORED for bag, target in zip(text.bags, text.is_target, strict=True)]
         )
-    hidden = llm.model(inputs_embeds=embeds_BLD, use_cache=False).last_hidden_state[:, :-1]
+    hidden = reader.llm.model(inputs_embeds=embeds_BLD, use_cache=False).last_hidden_state[:, :-1]
     wanted = labels_BL[:, 1:] != IGNORED
-    return F.cross_entropy(llm.lm_head(hidden[wanted]).float(), labels_BL[:, 1:][wanted])
+    logits, labels = reader.llm.lm_head(hidden[wanted]).float(), labels_BL[:, 1:][wanted]
+    right = (logits.argmax(-1) == labels).float().mean().item()
+    return F.cross_entropy(logits, labels), {"tokens_right": right}

@@ -37,6 +37,27 @@ class Corpus(Section):
     held_out: Fraction  # share of the media whose rows are kept for measuring the loss
 
 
+class Pretraining(Section):
+    """How one of the tiny models is made from random weights."""
+
+    num_steps: PositiveInt
+    batch_size: PositiveInt  # clips for vision and sound, texts for language
+    warmup_steps: NotNegative
+    matrix_rate: Annotated[float, Field(gt=0)]  # learning rate of Muon, for the matrices of the layers
+    other_rate: Annotated[float, Field(gt=0)]  # of AdamW, for all else; both fall linearly to 0
+    bfloat16: bool  # matrix products in bfloat16: five times as fast on a CPU with AVX512-BF16, slower on others
+    log_every_steps: PositiveInt
+    seed: NotNegative
+
+
+class Encoders(Section):
+    """Stage encoders: only of the tiny world."""
+
+    vision: Pretraining
+    sound: Pretraining
+    language: Pretraining
+
+
 class Model(Section):
     """What training starts from."""
 
@@ -91,6 +112,7 @@ class Runtime(Section):
 class TrainingParams(Section):
     """A complete training/params.yaml."""
 
+    encoders: Encoders
     dataset: Dataset
     features: Features
     corpus: Corpus

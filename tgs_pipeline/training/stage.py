@@ -23,22 +23,34 @@ from tgs_pipeline.workspace import Workspace, cache_folder
 
 PARAMS = Path("training/params.yaml")
 ARTIFACTS = Path("training/artifacts")
+ParamsFile = Annotated[Path, typer.Option("--params", help="A complete training params file.")]
 LAUNCHED = "TGS_LAUNCHED"  # set for the processes that accelerate started
 
 
 def main(stage: str, run: Callable[[TrainingParams, TrainingWorkspace], None], *, distributed: bool = False) -> None:
     """Command line of the script `training/stages/<stage>.py`; distributed: several processes can share its work."""
 
-    def command(params: Annotated[Path, typer.Option(help="A complete training params file.")] = PARAMS) -> None:
-        with stopping(stage):
-            loaded = params_file.load(params)
-            if "OMP_NUM_THREADS" not in os.environ:
-                torch.set_num_threads(loaded.runtime.num_threads)
-            if distributed and loaded.runtime.accelerate and LAUNCHED not in os.environ:
-                raise SystemExit(_launch(Path(loaded.runtime.accelerate), params=params))
-            run(loaded, workspace_of(loaded))
+    def command(params: ParamsFile = PARAMS) -> None:
+        execute(stage, run, params=params, distributed=distributed)
 
     typer.run(command)
+
+
+def execute(
+    stage: str,
+    run: Callable[[TrainingParams, TrainingWorkspace], None],
+    *,
+    params: Path,
+    distributed: bool = False,
+) -> None:
+    """Run a stage with a params file; errors end it with their message alone."""
+    with stopping(stage):
+        loaded = params_file.load(params)
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(loaded.runtime.num_threads)
+        if distributed and loaded.runtime.accelerate and LAUNCHED not in os.environ:
+            raise SystemExit(_launch(Path(loaded.runtime.accelerate), params=params))
+        run(loaded, workspace_of(loaded))
 
 
 def workspace_of(params: TrainingParams) -> TrainingWorkspace:

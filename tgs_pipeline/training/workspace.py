@@ -8,6 +8,7 @@ from tgs_pipeline.workspace import Workspace
 
 Examples = Literal["audio", "visual", "instructions"]
 PhaseName = Literal["pretrain_audio", "pretrain_visual", "finetune"]
+EncoderName = Literal["vision", "sound", "language"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,11 @@ class TrainingWorkspace:
         """Folder of the weights, the loss curve and the metrics of a phase."""
         return self.media.artifacts / name
 
-    def checkpoints(self, name: PhaseName) -> Path:
+    def encoder(self, name: EncoderName) -> Path:
+        """Folder of a pretrained tiny model, its loss curve and its metrics."""
+        return self.media.artifacts / "encoders" / name
+
+    def checkpoints(self, name: str) -> Path:
         """Folder of unfinished runs. It is no artifact: DVC removes artifacts before a stage starts."""
         return self.cache / "training" / name
 

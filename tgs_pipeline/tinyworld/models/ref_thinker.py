@@ -15,7 +15,7 @@ from tgs_pipeline.prompts.pretraining import QUESTION, audio_prompt, visual_prom
 from tgs_pipeline.prompts.ref_thinker import SPECIAL_TOKENS, inference_prompt, training_prompt
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 SIZES = Sizes(
     visual_dim=128,
@@ -37,15 +37,26 @@ def write(folder: Path, *, seed: int) -> None:
 
 def write_untrained(folder: Path, *, words: Iterable[str], seed: int) -> None:
     """Save a seeded, untrained tiny Ref-Thinker that knows `words` and the words of the prompts."""
+    tokenizer = make_tokenizer(words)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        llm = make_llm(tokenizer)
+        llm.half().save_pretrained(folder / "llama")
+        tokenizer.save_pretrained(folder / "llama")
+        model = build(llm, tokenizer=tokenizer, sizes=SIZES)
+    save(folder, model=model, sizes=SIZES, dtype=torch.float16)
+
+
+def make_llm(tokenizer: "PreTrainedTokenizerFast") -> "LlamaForCausalLM":
+    """The tiny language model with weights from torch's random state."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    tokenizer = make_tokenizer(words)
     config = LlamaConfig(
         hidden_size=256,
         intermediate_size=688,
         num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=4,
+        num_attention_heads=8,
+        num_key_value_heads=8,
         max_position_embeddings=1024,
         vocab_size=len(tokenizer),
         bos_token_id=tokenizer.bos_token_id,
@@ -53,13 +64,7 @@ def write_untrained(folder: Path, *, words: Iterable[str], seed: int) -> None:
         pad_token_id=tokenizer.pad_token_id,
         tie_word_embeddings=False,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        llm = LlamaForCausalLM(config)
-        llm.half().save_pretrained(folder / "llama")
-        tokenizer.save_pretrained(folder / "llama")
-        model = build(llm, tokenizer=tokenizer, sizes=SIZES)
-    save(folder, model=model, sizes=SIZES, dtype=torch.float16)
+    return LlamaForCausalLM(config)
 
 
 def make_tokenizer(words: Iterable[str]) -> "PreTrainedTokenizerFast":

@@ -3,7 +3,6 @@
 Shapes: C clips, S = 10 seconds, K sounding categories.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,15 +44,15 @@ class SecondReader(nn.Module):
         self.rhythm = nn.Linear(width, len(LABELS) * len(PULSES_HZ))
 
 
-def render_soundtracks(seed: int, first: int, *, clips: int) -> Soundtracks:
-    """Soundtracks of clips `first` and after with any categories."""
+def make_batch(seed: int, number: int, *, clips: int) -> Soundtracks:
+    """Batch `number`: soundtracks of `clips` new clips with any categories."""
     pool, _ = pool_of_split("open")
     shape = (clips, NUM_FRAMES, len(LABELS))
     heard, seconds = np.zeros(shape, np.float32), []
     loudness, rhythm = np.full(shape, UNHEARD), np.full(shape, UNHEARD)
     whole = None
     for clip in range(clips):
-        rng = np.random.default_rng([seed, first + clip])
+        rng = np.random.default_rng([seed, number * clips + clip])
         scene = sample_scene(rng, pool=pool, num_sounding_min=int(rng.integers(4)))
         waveform = render_sound(scene, sample_rate_hz=SAMPLE_RATE_HZ, rng=rng)
         seconds.append(segment_log_mels(waveform))
@@ -69,14 +68,6 @@ def render_soundtracks(seed: int, first: int, *, clips: int) -> Soundtracks:
                     rhythm[clip, span, label] = PULSES_HZ.index(item.voice.pulse_hz)
     assert whole is not None
     return Soundtracks(np.stack(seconds), whole[None], heard, loudness, rhythm)
-
-
-def stream_batches(seed: int, *, clips: int) -> Iterator[Soundtracks]:
-    """Batches of ever new soundtracks."""
-    first = 0
-    while True:
-        yield render_soundtracks(seed, first, clips=clips)
-        first += clips
 
 
 def loss_of(model: BEATs, reader: SecondReader, batch: Soundtracks) -> tuple[torch.Tensor, dict[str, float]]:

@@ -3,7 +3,6 @@
 Shapes: F frames, P patches.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,14 +85,11 @@ def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
     return columns.min() / side, rows.min() / side, (columns.max() + 1) / side, (rows.max() + 1) / side
 
 
-def stream_batches(seed: int, *, clips: int) -> Iterator[Views]:
-    """Batches of the frames of `clips` ever new clips."""
-    index = 0
-    while True:
-        views = [render_views(seed, index + offset) for offset in range(clips)]
-        index += clips
-        names = ("pixels", "category", "color", "box", "played")
-        yield Views(**{name: np.concatenate([getattr(view, name) for view in views]) for name in names})
+def make_batch(seed: int, number: int, *, clips: int) -> Views:
+    """Batch `number`: frames of `clips` new clips."""
+    views = [render_views(seed, number * clips + offset) for offset in range(clips)]
+    names = ("pixels", "category", "color", "box", "played")
+    return Views(**{name: np.concatenate([getattr(view, name) for view in views]) for name in names})
 
 
 def features_of(tower: nn.Module, pixels: np.ndarray) -> torch.Tensor:

@@ -1,0 +1,119 @@
+"""encoders: the tiny towers and the tiny language model from random weights (the tiny world's CLIP, BEATs and LLaMA).
+
+Inputs: none; every batch is made from its number. Outputs, in training/artifacts/encoders/<name>: the weights (vision:
+clip/, sound: beats.safetensors, language: llama/), loss.csv and metrics.json. All categories occur here, also those
+that fine-tuning never sees, as the originals know the words and sights of the whole world.
+"""
+
+import csv
+import json
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from torch import nn
+
+from tgs_pipeline.rows import Recipe
+from tgs_pipeline.tinyworld.models import beats, clip, ref_thinker
+from tgs_pipeline.tinyworld.pretraining import language, sound, vision
+from tgs_pipeline.tinyworld.pretraining.loop import Plan, Step, train
+from tgs_pipeline.tinyworld.pretraining.texts import TextWriter
+from tgs_pipeline.tinyworld.words import vocabulary
+from tgs_pipeline.training.params import Pretraining, TrainingParams
+from tgs_pipeline.training.workspace import EncoderName, TrainingWorkspace
+
+VERSION = 1  # raise when a change of the code makes unfinished runs of before unusable
+
+log = logging.getLogger(__name__)
+
+# settings -> module to train, its loss on batch `number`, and what writes its weights into a folder
+Job = tuple[nn.Module, Step, Callable[[Path], None]]
+
+
+def run(params: TrainingParams, workspace: TrainingWorkspace, *, name: EncoderName) -> None:
+    """Pretrain one model, or go on with an unfinished run of the same settings."""
+    settings: Pretraining = getattr(params.encoders, name)
+    key = Recipe(stage=f"encoders-{name}", version=VERSION, params=settings.model_dump(), weights="").key()
+    checkpoints = workspace.checkpoints(f"encoders-{name}") / key
+    torch.manual_seed(settings.seed)
+    module, step, write = JOBS[name](settings)
+    plan = Plan(
+        num_steps=settings.num_steps,
+        warmup_steps=settings.warmup_steps,
+        matrix_rate=settings.matrix_rate,
+        other_rate=settings.other_rate,
+        bfloat16=settings.bfloat16,
+        log_every_steps=settings.log_every_steps,
+        save_every_steps=params.runtime.save_every_steps,
+    )
+    module.train()
+    curve = train(name, module, step, is_matrix=_is_layer_matrix(module), plan=plan, folder=checkpoints)
+    out = workspace.encoder(name)
+    out.mkdir(parents=True, exist_ok=True)
+    write(out)
+    _write_curve(out / "loss.csv", curve)
+    metrics = {"num_steps": settings.num_steps, "num_trained": sum(p.numel() for p in module.parameters())}
+    metrics |= {"first": curve[0], "last": curve[-1]} if curve else {}
+    (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _vision(settings: Pretraining) -> Job:
+    tower = clip.build(seed=settings.seed)
+    reader = vision.PatchReader(tower.config.hidden_size)
+
+    def step(number: int) -> tuple[torch.Tensor, dict[str, float]]:
+        views = vision.make_batch(settings.seed, number, clips=settings.batch_size)
+        return vision.loss_of(reader, vision.features_of(tower, views.pixels), views)
+
+    return nn.ModuleDict({"tower": tower, "reader": reader}), step, lambda out: clip.save(out / "clip", tower)
+
+
+def _sound(settings: Pretraining) -> Job:
+    model = beats.build(seed=settings.seed)
+    reader = sound.SecondReader(beats.config().encoder_embed_dim)
+
+    def step(number: int) -> tuple[torch.Tensor, dict[str, float]]:
+        batch = sound.make_batch(settings.seed, number, clips=settings.batch_size)
+        return sound.loss_of(model, reader, batch)
+
+    module = nn.ModuleDict({"tower": model, "reader": reader})
+    return module, step, lambda out: beats.save(out / "beats.safetensors", model)
+
+
+def _language(settings: Pretraining) -> Job:
+    tokenizer = ref_thinker.make_tokenizer(vocabulary())
+    llm = ref_thinker.make_llm(tokenizer)
+    reader = language.Reader(llm)
+    stream = language.TextStream(TextWriter(tokenizer), seed=settings.seed, batch_size=settings.batch_size)
+
+    def write(out: Path) -> None:
+        llm.half().save_pretrained(out / "llama")
+        tokenizer.save_pretrained(out / "llama")
+
+    return reader, lambda number: language.loss_of(reader, stream.batch(number)), write
+
+
+JOBS: Mapping[EncoderName, Callable[[Pretraining], Job]] = MappingProxyType(
+    {"vision": _vision, "sound": _sound, "language": _language}
+)
+
+
+def _is_layer_matrix(module: nn.Module) -> Callable[[str], bool]:
+    """Whether a parameter is a matrix of a transformer layer; embeddings, heads, norms and tables of biases are not."""
+    matrices = {
+        f"{name}.weight"
+        for name, layer in module.named_modules()
+        if isinstance(layer, nn.Linear) and ".layers." in name and "grep" not in name
+    }
+    return matrices.__contains__
+
+
+def _write_curve(path: Path, curve: list[dict[str, float]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(curve[0]) if curve else ["step", "loss"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(curve)

@@ -34,6 +34,7 @@ class NumClips(Section):
     test_s: Annotated[int, Field(ge=0)]
     test_u: Annotated[int, Field(ge=0)]
     test_n: Annotated[int, Field(ge=0)]
+    open: Annotated[int, Field(ge=0)] = 0  # like train, with every category: for training alone
 
 
 class TinyWorld(Section):

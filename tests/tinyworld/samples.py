@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from tgs_pipeline.tinyworld.clip import WRITTEN_SPLITS, Clip, ClipPlan, Split, generate_clip, plan_clip
+from tgs_pipeline.tinyworld.clip import SPLITS, Clip, ClipPlan, Split, generate_clip, plan_clip
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene, SceneObject, SoundEvent, Voice
 
 SEED = 11
@@ -12,11 +12,7 @@ NUM_CLIPS = 6
 
 @cache
 def plans() -> tuple[tuple[Split, int, ClipPlan], ...]:
-    return tuple(
-        (split, index, plan_clip(SEED, split, index))
-        for split in (*WRITTEN_SPLITS, "open")
-        for index in range(NUM_PLANS)
-    )
+    return tuple((split, index, plan_clip(SEED, split, index)) for split in SPLITS for index in range(NUM_PLANS))
 
 
 @cache

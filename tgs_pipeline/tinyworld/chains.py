@@ -30,7 +30,9 @@ _CONCLUDES_NULL = ("So nothing fits.", "The reference means no object here.", "N
 _PLACES = (" on the left", " in the middle", " on the right")
 _VERDICTS = ("{name}: {facts}, keep", "{name}: {facts}, out")
 _OPENING = "<think>\n{asks} {shows} {hears}"
-_REST = " {thoughts}\n</think>\n<answer>\n<f_object> {f_object} </f_object>\n<s_object> {s_object} </s_object>\n</answer>"
+_REST = (
+    " {thoughts}\n</think>\n<answer>\n<f_object> {f_object} </f_object>\n<s_object> {s_object} </s_object>\n</answer>"
+)
 TEMPLATES: tuple[str, ...] = (
     *(*_ASKS, *_SHOWS, *_HEARS, *_HEARS_NOTHING, *_WANTS, *_CHECKS, *_CONCLUDES, *_CONCLUDES_NULL),
     *(*_PLACES, *_VERDICTS, *_FACTS, _OPENING, _REST, NULL, "not seen", ",", ";", "the"),

@@ -1,7 +1,7 @@
 """One clip in memory: scene, pixels, sound and references. A pure function of (seed, split, index) and the sizes.
 
-Splits: those of the benchmark, and `open`, which is not written to disk: like `train`, but with every category, for the
-training of perception models that must know more than phase 2 of Ref-Thinker sees.
+Splits: those of the benchmark, and `open`: like `train`, but with every category, for the training of what must know
+more than phase 2 of Ref-Thinker sees.
 
 Null variants (the same frames, other questions or another soundtrack) of clips with an odd index in train, val and
 open, and of every clip of test_n:
@@ -26,7 +26,7 @@ from tgs_pipeline.tinyworld.scene import Scene, with_soundtrack_of
 from tgs_pipeline.tinyworld.sound import render_sound
 
 Split = Literal["train", "val", "test_s", "test_u", "test_n", "open"]
-WRITTEN_SPLITS: tuple[Split, ...] = ("train", "val", "test_s", "test_u", "test_n")
+SPLITS: tuple[Split, ...] = ("train", "val", "test_s", "test_u", "test_n", "open")
 _SPLIT_CODES = {"train": 0, "val": 1, "test_s": 2, "test_u": 3, "test_n": 4, "open": 5}
 _STREAM_SCENE, _STREAM_PIXELS, _STREAM_SOUND, _STREAM_REFERENCES = range(4)
 _STREAM_NULL, _STREAM_NULL_SOUND, _STREAM_CHAINS = range(4, 7)

@@ -23,7 +23,7 @@ import soundfile
 from PIL import Image
 
 from tgs_pipeline.tinyworld.chains import write_chain
-from tgs_pipeline.tinyworld.clip import WRITTEN_SPLITS, Clip, ClipPlan, Split, chain_generator, generate_clip
+from tgs_pipeline.tinyworld.clip import SPLITS, Clip, ClipPlan, Split, chain_generator, generate_clip
 from tgs_pipeline.tinyworld.contact_sheet import draw_contact_sheet
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene
@@ -60,7 +60,7 @@ def write_dataset(
 ) -> None:
     """Write a dataset into a new or empty folder.
 
-    num_clips: how many clips of each of train, val, test_s, test_u, test_n; a split left out has none. A clip depends
+    num_clips: how many clips of each of SPLITS; a split left out has none. A clip depends
     on seed, split and its index only: larger counts add clips and change none. A clip has up to `references_per_clip`
     references, and as many null ones where it has a null variant (see clip.py). Raises ValueError for an unknown
     split, a negative count, or a folder with content.
@@ -89,7 +89,7 @@ def write_dataset(
 
 
 def _clip_indices(num_clips: Mapping[str, int]) -> Iterator[tuple[Split, int]]:
-    for split in WRITTEN_SPLITS:
+    for split in SPLITS:
         for index in range(num_clips.get(split, 0)):
             yield split, index
 
@@ -151,9 +151,9 @@ class _Tables:
 
 
 def _check_request(root: Path, num_clips: Mapping[str, int]) -> None:
-    unknown = sorted(set(num_clips) - set(WRITTEN_SPLITS))
+    unknown = sorted(set(num_clips) - set(SPLITS))
     if unknown:
-        raise ValueError(f"num_clips names unknown splits {unknown}: expected {list(WRITTEN_SPLITS)}")
+        raise ValueError(f"num_clips names unknown splits {unknown}: expected {list(SPLITS)}")
     negative = {split: count for split, count in num_clips.items() if count < 0}
     if negative:
         raise ValueError(f"num_clips must not be negative: got {negative}")

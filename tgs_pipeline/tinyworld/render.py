@@ -5,6 +5,7 @@ half opaque and no nearer object's is, so the masks of a frame are disjoint.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -16,11 +17,13 @@ OPAQUE = 128  # alpha from which a pixel belongs to an object
 _NOISE_AMPLITUDE = 5
 
 
-def render_scene(scene: Scene, *, frame_size_px: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Paint a scene.
+def render_scene(
+    scene: Scene, *, frame_size_px: int, rng: np.random.Generator, moments: Sequence[int] = range(NUM_FRAMES)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Paint a scene at some `moments`, numbers of frames; the pixels of a moment do not depend on the others.
 
-    Returns frames uint8 RGB (NUM_FRAMES, frame_size_px, frame_size_px, 3) and visible masks bool
-    (num_objects, NUM_FRAMES, frame_size_px, frame_size_px).
+    Returns frames uint8 RGB (num_moments, frame_size_px, frame_size_px, 3) and visible masks bool
+    (num_objects, num_moments, frame_size_px, frame_size_px).
     """
     side = frame_size_px
     background = _paint_background(rng, side)
@@ -30,10 +33,10 @@ def render_scene(scene: Scene, *, frame_size_px: int, rng: np.random.Generator) 
     ]
     noise = rng.integers(-_NOISE_AMPLITUDE, _NOISE_AMPLITUDE + 1, (side, side, 3), dtype=np.int16)
     shifts = rng.integers(0, side, (NUM_FRAMES, 2))
-    frames = np.empty((NUM_FRAMES, side, side, 3), np.uint8)
-    masks = np.zeros((len(scene.objects), NUM_FRAMES, side, side), bool)
+    frames = np.empty((len(moments), side, side, 3), np.uint8)
+    masks = np.zeros((len(scene.objects), len(moments), side, side), bool)
     patches: dict[tuple[int, float], np.ndarray] = {}
-    for frame in range(NUM_FRAMES):
+    for place, frame in enumerate(moments):
         canvas = background.copy()
         for item in sorted(scene.objects, key=lambda item: item.depth):
             if not item.visible[frame]:
@@ -42,10 +45,10 @@ def render_scene(scene: Scene, *, frame_size_px: int, rng: np.random.Generator) 
             if key not in patches:
                 patches[key] = _rotate(sprites[item.index], item.angles_deg[frame])
             silhouette = _paint(canvas, patches[key], item, frame)
-            masks[:, frame] &= ~silhouette
-            masks[item.index, frame] = silhouette
+            masks[:, place] &= ~silhouette
+            masks[item.index, place] = silhouette
         grainy = canvas + np.roll(noise, tuple(shifts[frame]), axis=(0, 1))
-        frames[frame] = np.clip(grainy, 0, 255).astype(np.uint8)
+        frames[place] = np.clip(grainy, 0, 255).astype(np.uint8)
     return frames, masks
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from tgs_pipeline.models.qformer import Modality
 from tgs_pipeline.prompts.pretraining import QUESTION, audio_prompt, end_sentence, target, visual_prompt
 from tgs_pipeline.tinyworld.chains import describe_frames, describe_sound
-from tgs_pipeline.tinyworld.clip import WRITTEN_SPLITS, plan_clip
+from tgs_pipeline.tinyworld.clip import SPLITS, plan_clip
 from tgs_pipeline.training.annotations import read_annotations
 
 AUDIOCAPS_SKIPPED = "12347"  # upstream leaves this clip out (UPSTREAM_FACTS 2.9)
@@ -51,7 +51,7 @@ def video_llava(path: Path) -> Iterator[dict[str, str]]:
 
 def tinyworld(modality: Modality, *, seed: int, num_clips: dict[str, int], splits: list[str]) -> Iterator[dict]:
     """A caption for each rendered clip of the splits and for its null variant, from their scenes."""
-    for split in (name for name in WRITTEN_SPLITS if name in splits):
+    for split in (name for name in SPLITS if name in splits):
         for index in range(num_clips[split]):
             plan = plan_clip(seed, split, index, references_per_clip=1)
             scenes = {} if split == "test_n" else {plan.vid: plan.scene}

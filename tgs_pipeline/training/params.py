@@ -27,6 +27,16 @@ class Captions(Section):
         return self
 
 
+class Given(Section):
+    """Instructions of which the chain's description of the clip is given, and the media are another clip's.
+
+    What follows a description must then be read from it: the chain carries the answer, not the media behind its back.
+    """
+
+    share: Fraction  # of the samples, for which such a row is added
+    ends_before: list[Text]  # what the part of a chain begins with that follows the description
+
+
 class Corpus(Section):
     """Stage corpus."""
 
@@ -34,6 +44,7 @@ class Corpus(Section):
     visual: Captions
     instructions: Text  # JSON of {uid: {"output": chain}}, as published
     prompt: Literal["training", "inference"]  # upstream trains with another prompt than it tests with (trap T2)
+    given: Given | None
     held_out: Fraction  # share of the media whose rows are kept for measuring the loss
 
 
@@ -63,7 +74,8 @@ class Model(Section):
 
     llama: Text  # Hugging Face folder of the language model
     sizes: Sizes
-    dtype: Dtype
+    dtype: Dtype  # of the frozen weights; what is trained is float32
+    autocast: bool  # matrix products in bfloat16
 
 
 class Phase(Section):

@@ -62,7 +62,7 @@ def run_phase(
     folder = workspace.checkpoints(task.name) / _key(task, params=params)
     model, collator = _start(task, params=params)
     trained = phases.select(model, task.name)
-    bf16 = params.model.dtype == "bfloat16"
+    bf16 = params.model.autocast
     for parameter in trained.values():
         parameter.data = parameter.data.float()  # small steps are lost in bfloat16
     examples, held_out = (

@@ -81,9 +81,7 @@ class TextWriter:
         opening, _ = write_parts(rng, scene, reference)
         return self._join([(_prompt(rng, reference), False), (opening, True)], self._transcript(rng, scene))
 
-    def reasoning(
-        self, rng: np.random.Generator, scene: Scene, reference: Reference, *, foreign: Scene | None
-    ) -> Text:
+    def reasoning(self, rng: np.random.Generator, scene: Scene, reference: Reference, *, foreign: Scene | None) -> Text:
         """A whole chain, of which the demand and what follows from the description are to be predicted."""
         opening, rest = write_parts(rng, scene, reference)
         end = opening.index(". ") + 1

@@ -15,6 +15,7 @@ from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS
 from tgs_pipeline.tinyworld.models.clip import PATCH_PX, SIZE_PX
 from tgs_pipeline.tinyworld.render import render_scene
 from tgs_pipeline.tinyworld.sampling import pool_of_split, sample_scene
+from tgs_pipeline.tinyworld.scene import NUM_FRAMES
 
 CATEGORY_NAMES, COLOR_NAMES = sorted(CATEGORIES), sorted(COLORS)
 NOTHING = -1
@@ -55,9 +56,8 @@ def render_views(seed: int, index: int) -> Views:
     rng = np.random.default_rng([seed, index])
     pool, _ = pool_of_split("open")
     scene = sample_scene(rng, pool=pool)
-    frames, masks_NFHW = render_scene(scene, frame_size_px=RENDERED_PX, rng=rng)
-    chosen = rng.choice(len(frames), FRAMES_PER_CLIP, replace=False)
-    masks_NFHW = masks_NFHW[:, chosen]
+    chosen = rng.choice(NUM_FRAMES, FRAMES_PER_CLIP, replace=False)
+    frames, masks_NFHW = render_scene(scene, frame_size_px=RENDERED_PX, rng=rng, moments=chosen)
     cell = RENDERED_PX // _SIDE
     cover_NFP = masks_NFHW.reshape(len(masks_NFHW), len(chosen), _SIDE, cell, _SIDE, cell).mean(axis=(3, 5))
     cover_NFP = cover_NFP.reshape(len(masks_NFHW), len(chosen), -1)
@@ -69,7 +69,7 @@ def render_views(seed: int, index: int) -> Views:
 
     frame_numbers = np.arange(len(chosen))[:, None]
     return Views(
-        pixels=np.stack([resize(frame, side_px=SIZE_PX) for frame in frames[chosen]]),
+        pixels=np.stack([resize(frame, side_px=SIZE_PX) for frame in frames]),
         category=of_owner([CATEGORY_NAMES.index(item.category) for item in scene.objects]),
         color=of_owner([COLOR_NAMES.index(item.color) for item in scene.objects]),
         box=boxes_NF4[owner_FP, frame_numbers],
@@ -78,11 +78,11 @@ def render_views(seed: int, index: int) -> Views:
 
 
 def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
-    rows, columns = np.nonzero(mask)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return 0.0, 0.0, 0.0, 0.0
     side = len(mask)
-    return columns.min() / side, rows.min() / side, (columns.max() + 1) / side, (rows.max() + 1) / side
+    return columns[0] / side, rows[0] / side, (columns[-1] + 1) / side, (rows[-1] + 1) / side
 
 
 def make_batch(seed: int, number: int, *, clips: int) -> Views:

@@ -1,9 +1,9 @@
 """Reasoning chains from ground truth: what is asked, seen and heard, which candidates fail and why, and the answer.
 
-Objects are listed from left to right, sounds from the earliest on. Then stands, as a value, what each demand comes to in
-this clip; a candidate is struck out at the first that it fails. `s_object` is the category, with the
-colour before it only where the clip shows more than one of that category. The line with a box, which the prompt also
-asks for, is left out: no stage reads it.
+Objects are listed from left to right, sounds from the earliest on. Then stands, as a value, what each demand comes to
+in this clip; a candidate is struck out at the first that it fails. `s_object` is the category, with the colour before
+it only where the clip shows more than one of that category. The line with a box, which the prompt also asks for, is
+left out: no stage reads it.
 """
 
 from collections.abc import Sequence

@@ -87,6 +87,7 @@ def _sound(settings: Pretraining) -> Job:
 def _language(settings: Pretraining) -> Job:
     tokenizer = ref_thinker.make_tokenizer(vocabulary())
     llm = ref_thinker.make_llm(tokenizer)
+    llm.set_attn_implementation("eager")  # faster than the fused one on texts this short
     reader = language.Reader(llm)
     stream = language.TextStream(TextWriter(tokenizer), seed=settings.seed, batch_size=settings.batch_size)
 

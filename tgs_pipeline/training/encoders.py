@@ -55,7 +55,10 @@ def run(params: TrainingParams, workspace: TrainingWorkspace, *, name: EncoderNa
     out.mkdir(parents=True, exist_ok=True)
     write(out)
     _write_curve(out / "loss.csv", curve)
-    metrics = {"num_steps": settings.num_steps, "num_trained": sum(p.numel() for p in module.parameters())}
+    metrics: dict[str, object] = {
+        "num_steps": settings.num_steps,
+        "num_trained": sum(p.numel() for p in module.parameters()),
+    }
     metrics |= {"first": curve[0], "last": curve[-1]} if curve else {}
     (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(checkpoints, ignore_errors=True)

@@ -31,7 +31,7 @@ class Reader(nn.Module):
         super().__init__()
         self.llm = llm
         self.words = nn.Embedding(len(WORDS), llm.config.hidden_size)
-        for embedding in (self.words, llm.get_input_embeddings()):
+        for embedding in (self.words, llm.model.embed_tokens):
             nn.init.normal_(embedding.weight, std=_WORD_STD)
 
 
@@ -66,7 +66,7 @@ class TextStream:
 
 def loss_of(reader: Reader, texts: Sequence[Text]) -> tuple[torch.Tensor, dict[str, float]]:
     """Mean cross entropy of the places to be predicted; padding is on the right, out of sight of causal attention."""
-    table = torch.cat([reader.llm.get_input_embeddings().weight, reader.words.weight])
+    table = torch.cat([reader.llm.model.embed_tokens.weight, reader.words.weight])
     length = max(len(text.bags) for text in texts)
     bags = [bag for text in texts for bag in (*text.bags, *([[0]] * (length - len(text.bags))))]
     offsets = torch.tensor([0, *map(len, bags[:-1])]).cumsum(0)

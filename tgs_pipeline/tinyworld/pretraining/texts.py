@@ -1,9 +1,9 @@
 """The texts that the tiny language model is pretrained on: clips as transcripts, described and reasoned about.
 
 A text is a sequence of bags of ids: a token is a bag of one, a slot of a transcript a bag of its words, whose ids
-follow those of the tokens. Three kinds teach two things apart. What a clip shows is read from its transcript (captions, and
-openings of chains). What follows from it is read from the opening of the chain alone: there the transcript is absent or
-that of another clip, so reasoning cannot look past what the chain says.
+follow those of the tokens. Three kinds teach two things apart. What a clip shows is read from its transcript (captions,
+and openings of chains). What follows from it is read from the opening of the chain alone: there the transcript is
+absent or that of another clip, so reasoning cannot look past what the chain says.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

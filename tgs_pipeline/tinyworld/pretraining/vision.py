@@ -56,7 +56,7 @@ def render_views(seed: int, index: int) -> Views:
     rng = np.random.default_rng([seed, index])
     pool, _ = pool_of_split("open")
     scene = sample_scene(rng, pool=pool)
-    chosen = rng.choice(NUM_FRAMES, FRAMES_PER_CLIP, replace=False)
+    chosen = rng.choice(NUM_FRAMES, FRAMES_PER_CLIP, replace=False).tolist()
     frames, masks_NFHW = render_scene(scene, frame_size_px=RENDERED_PX, rng=rng, moments=chosen)
     cell = RENDERED_PX // _SIDE
     cover_NFP = masks_NFHW.reshape(len(masks_NFHW), len(chosen), _SIDE, cell, _SIDE, cell).mean(axis=(3, 5))

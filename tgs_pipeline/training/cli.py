@@ -128,6 +128,33 @@ def statistics(
         typer.echo(f"{name:16} " + "  ".join(f"{_cell(column[name]):>10}" for column in columns.values()))
 
 
+@app.command()
+def evaluate(
+    params: Annotated[Path, typer.Option(help="Its sections `features` and `think` say what is evaluated.")] = Path(
+        "params.yaml"
+    ),
+    seed: Annotated[list[int] | None, typer.Option(help="Data seed; repeat it. Default: 101, 102 and 103.")] = None,
+    clips: Annotated[int, typer.Option(min=0, help="Clips of test_s, and as many of test_u, for each seed.")] = 60,
+    null_clips: Annotated[int, typer.Option(min=0, help="Clips of test_n for each seed.")] = 30,
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, the table and all answers.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Ask a thinker about clips of the tiny world that it was not trained on, and score answers and chains."""
+    from tgs_pipeline import params as pipeline_params
+
+    with stage.told_errors():
+        loaded = pipeline_params.load(params)
+        stage.limit_threads(loaded.runtime.num_threads)
+        from tgs_pipeline.training.evaluation.run import evaluate_params
+
+        evaluation = evaluate_params(
+            loaded, seeds=seed or [101, 102, 103], num_clips={"test_s": clips, "test_u": clips, "test_n": null_clips}
+        )
+        if out is not None:
+            evaluation.write(out)
+    typer.echo(json.dumps(evaluation.to_json(), indent=2) if as_json else evaluation.to_markdown())
+
+
 def _cell(value: float | int | None) -> str:
     if value is None:
         return "-"

@@ -1,0 +1,144 @@
+import random
+import re
+
+import pytest
+from tinyworld.samples import make_object, make_scene, make_voice
+
+from tgs_pipeline.prompts.ref_thinker import parse_reply
+from tgs_pipeline.tinyworld.categories import COLORS
+from tgs_pipeline.tinyworld.chains import write_chain
+from tgs_pipeline.tinyworld.clip import chain_generator, plan_clip
+from tgs_pipeline.tinyworld.references import Reference
+from tgs_pipeline.tinyworld.solver import Atom
+from tgs_pipeline.training.evaluation.claims import KINDS, check_chain
+from tgs_pipeline.training.evaluation.questions import questions_of
+
+SEED = 77
+
+
+def true_chains(num_clips):
+    """(question, think) of chains written from ground truth."""
+    for split in ("test_s", "test_u", "test_n"):
+        for index in range(num_clips):
+            plan = plan_clip(SEED, split, index)
+            for row, question in enumerate(questions_of(plan, seed=SEED, split=split)):
+                text = write_chain(chain_generator(SEED, split, index, row), question.scene, question.reference)
+                yield question, parse_reply(text, truncated=False).think
+
+
+def check(question, think):
+    return check_chain(think, scene=question.scene, reference=question.reference)
+
+
+def test_chains_from_ground_truth_are_all_true():
+    kinds = set()
+    num_chains = 0
+    for question, think in true_chains(40):
+        reading = check(question, think)
+        assert [claim for claim in reading.claims if not claim.is_true] == [], think
+        assert (reading.num_objects_named, reading.num_sounds_named) == (reading.num_objects, reading.num_sounds)
+        assert len([claim for claim in reading.claims if claim.kind == "verdict"]) == len(question.scene.objects)
+        kinds |= {claim.kind for claim in reading.claims}
+        num_chains += 1
+    assert num_chains > 400
+    assert kinds == set(KINDS) - {"unreadable"}
+
+
+def test_one_edited_number_makes_one_claim_false():
+    edits = random.Random(0)
+    for question, think in true_chains(20):
+        numbers = list(re.finditer(r"\d+", think))
+        for match in edits.sample(numbers, min(4, len(numbers))):
+            wrong = int(match[0]) + edits.choice([23, 40])
+            edited = think[: match.start()] + str(wrong) + think[match.end() :]
+            false = [claim for claim in check(question, edited).claims if not claim.is_true]
+            assert len(false) == 1 and str(wrong) in false[0].text and not false[0].is_near, edited
+            assert false[0].kind != "unreadable"
+
+
+def test_one_edited_verdict_or_name_makes_one_claim_false():
+    edits = random.Random(0)
+    kinds = set()
+    for question, think in true_chains(20):
+        verdicts = list(re.finditer(r", (keep|out)\b", think))
+        match = edits.choice(verdicts)
+        other = "out" if match[1] == "keep" else "keep"
+        edited = think[: match.start(1)] + other + think[match.end(1) :]
+        false = [claim for claim in check(question, edited).claims if not claim.is_true]
+        assert [claim.kind for claim in false] == ["verdict"], edited
+        unused = sorted(set(COLORS) - {item.color for item in question.scene.objects})
+        body = think.index(". ")  # a demand can name a colour too
+        colors = [found for found in re.finditer(rf"\b({'|'.join(COLORS)})\b", think) if found.start() > body]
+        match = edits.choice(colors)
+        edited = think[: match.start()] + unused[0] + think[match.end() :]
+        false = [claim for claim in check(question, edited).claims if not claim.is_true]
+        assert len(false) == 1, (think, edited, false)
+        kinds.add(false[0].kind)
+    assert kinds == {"object", "candidate", "fact", "wanted", "conclusion"}
+
+
+DOG = make_object(0, "dog", color="red", voice=make_voice(0, 3, loudness=4, pulse_hz=1.0))
+GUITAR = make_object(1, "guitar", voice=make_voice(2, 10, loudness=1, pulse_hz=4.0))
+SCENE = make_scene(DOG, GUITAR)
+LOUDEST = Reference("loudest", "The loudest.", "the loudest sound", (Atom("loudest"),), 0)
+RIGHT = (
+    "we look for the loudest sound. we see red dog at 2, blue guitar at 4. "
+    "we hear dog from 0 to 3 for 3 seconds loudness 4 rhythm 1, guitar from 2 to 10 for 8 seconds loudness 1 rhythm 4. "
+    "wanted: loudness 4. candidates: red dog: loudness 4, keep; blue guitar: loudness 1, out. so it is the red dog."
+)
+
+
+def false_claims(think, *, scene=SCENE, reference=LOUDEST):
+    reading = check_chain(think, scene=scene, reference=reference)
+    return [(claim.kind, claim.text) for claim in reading.claims if not claim.is_true]
+
+
+def test_the_chain_by_hand_is_true_in_lower_case():
+    reading = check_chain(RIGHT, scene=SCENE, reference=LOUDEST)
+    assert len(reading.claims) == 1 + 4 + 10 + 1 + 6 + 1 and all(claim.is_true for claim in reading.claims)
+
+
+@pytest.mark.parametrize(
+    ("said", "instead", "expected"),
+    [
+        ("for the loudest", "for the lowest", [("demand", "the lowest sound")]),
+        ("red dog at 2,", "red dog at 2 moving left,", [("motion", "moving left")]),
+        ("red dog at 2,", "red cat at 2,", [("object", "red cat")]),
+        ("red dog at 2,", "green cat at 2,", [("object", "green cat"), ("place", "at 2")]),
+        ("guitar at 4.", "guitar at 4, red dog at 2.", [("object", "red dog"), ("place", "at 2")]),
+        ("hear dog", "hear cat", [("sound", "cat")]),
+        ("dog from 0 to 3", "dog from 0 to 3 and 0 to 3", [("span", "0 to 3")]),
+        ("loudness 4 rhythm 1,", "loudness 1 rhythm 1,", [("loudness", "loudness 1")]),
+        ("loudness 4 rhythm 1,", "loudness 4 rhythm 1 not seen,", [("not in view", "not seen")]),
+        ("wanted: loudness 4", "wanted: loudness 1", [("wanted", "loudness 1")]),
+        ("dog: loudness 4, keep", "dog: silent, keep", [("fact", "silent")]),
+        ("dog: loudness 4, keep", "dog: loudness 4", [("unreadable", "red dog: no verdict")]),
+        ("so it is the red dog", "none of them fits", [("conclusion", "nothing")]),
+        ("so it is the red dog", "the dog barks", [("unreadable", "the dog barks")]),
+        ("see red dog at 2", "see red dog at 2 so so", [("unreadable", "so so")]),
+    ],
+)
+def test_each_false_claim_is_told(said, instead, expected):
+    assert RIGHT.count(said) == 1
+    assert false_claims(RIGHT.replace(said, instead)) == expected
+
+
+def test_one_column_off_is_near_in_places_only():
+    reading = check_chain(RIGHT.replace("dog at 2", "dog at 3"), scene=SCENE, reference=LOUDEST)
+    assert [(claim.text, claim.is_near) for claim in reading.claims if not claim.is_true] == [("at 3", True)]
+    far = check_chain(RIGHT.replace("dog at 2", "dog at 4"), scene=SCENE, reference=LOUDEST)
+    loud = check_chain(RIGHT.replace("loudness 4 rhythm 1,", "loudness 3 rhythm 1,"), scene=SCENE, reference=LOUDEST)
+    for reading in (far, loud):
+        assert [claim.is_near for claim in reading.claims if not claim.is_true] == [False]
+
+
+def test_silence_is_a_claim():
+    assert false_claims("the soundtrack is silent.") == [("silence", "the soundtrack is silent")]
+    assert false_claims("We hear nothing.", scene=make_scene(make_object(0, "dog"))) == []
+
+
+def test_what_is_left_out_is_counted():
+    reading = check_chain(RIGHT.replace("red dog at 2, ", ""), scene=SCENE, reference=LOUDEST)
+    assert (reading.num_objects_named, reading.num_objects) == (1, 2)
+    assert (reading.num_sounds_named, reading.num_sounds) == (2, 2)
+    assert check_chain("", scene=SCENE, reference=LOUDEST).claims == ()

@@ -1,0 +1,95 @@
+"""The blind baseline: the best answer that can be given from the words of a reference alone, by counting.
+
+It is fitted on questions about other clips of the same splits, in the same proportions, so that it knows how often
+nothing is meant and which categories can be. The exact text decides where it was met often enough; else the wording,
+in which categories, colours, functions and noises are slots that an answer can repeat; else the commonest answer.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS
+from tgs_pipeline.tinyworld.kinds import NOUNS
+from tgs_pipeline.training.evaluation.questions import Question
+
+MIN_COUNT = 5  # of a text, from which its own answers count
+_NULL = "null"
+
+
+class WordsOnly:
+    """Predicts `s_object` from a reference."""
+
+    def __init__(self, questions: Iterable[Question]) -> None:
+        """Count the answers to `questions`. ValueError where there is none."""
+        self._of_text: dict[str, Counter[str]] = defaultdict(Counter)
+        self._of_wording: dict[str, Counter[str]] = defaultdict(Counter)
+        for question in questions:
+            text = _normalise(question.reference.text)
+            wording, values = _slots(text)
+            answer = question.s_object or _NULL
+            self._of_text[text][answer] += 1
+            self._of_wording[wording][_to_slots(answer, values)] += 1
+        if not self._of_text:
+            raise ValueError("there is nothing to fit the blind baseline on: ask about one clip at least")
+        self._of_anything = sum(self._of_text.values(), Counter())
+
+    def answer(self, reference: str) -> str | None:
+        """The commonest answer to such words, None for null; equally common ones by the alphabet."""
+        text = _normalise(reference)
+        wording, values = _slots(text)
+        if self._of_text[text].total() >= MIN_COUNT:
+            found = _commonest(self._of_text[text])
+        elif wording in self._of_wording:
+            found = _from_slots(_commonest(self._of_wording[wording]), values)
+        else:
+            found = _commonest(self._of_anything)
+        return None if found == _NULL else found
+
+
+def _commonest(counts: Counter[str]) -> str:
+    return min(counts, key=lambda answer: (-counts[answer], answer))
+
+
+def _normalise(text: str) -> str:
+    return text.lower().strip(" .")
+
+
+def _slots(text: str) -> tuple[str, list[str]]:
+    """The wording of a text, with numbered slots, and what they hold: a category or a colour."""
+    values: list[str] = []
+
+    def fill(match: re.Match[str]) -> str:
+        value = _MEANINGS[match[0]]
+        if value is None:
+            return "{noun}"
+        values.append(value)
+        return "{%d}" % (len(values) - 1)
+
+    return _MENTION.sub(fill, text), values
+
+
+def _to_slots(answer: str, values: list[str]) -> str:
+    return " ".join("{%d}" % values.index(word) if word in values else word for word in answer.split())
+
+
+def _from_slots(answer: str, values: list[str]) -> str:
+    return answer.format(*values)
+
+
+def _meanings() -> Mapping[str, str | None]:
+    """Words that mean a category or a colour; None for the neutral words for an object."""
+    found: dict[str, str | None] = dict.fromkeys(NOUNS)
+    found |= {color: color for color in COLORS}
+    for name, category in CATEGORIES.items():
+        found |= dict.fromkeys((name, *category.functions), name)
+        if category.noise is not None:
+            found[category.noise] = name
+    return MappingProxyType(found)
+
+
+_MEANINGS = _meanings()
+_MENTION = re.compile(
+    r"(?<![\w-])(?:{})(?![\w-])".format("|".join(sorted(map(re.escape, _MEANINGS), key=lambda w: (-len(w), w))))
+)

@@ -1,0 +1,152 @@
+"""Takes a written chain apart: the grammar of tinyworld/chains.py backwards, whatever case it is in.
+
+Nothing is judged here. What does not follow the grammar is kept as `unreadable`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tgs_pipeline.tinyworld import chains
+
+PhraseKind = Literal[
+    "place", "motion", "visibility", "size", "played", "span", "duration", "loudness", "rhythm", "not in view"
+]
+_PHRASES: tuple[tuple[PhraseKind, str], ...] = (
+    ("place", r"at \d+(?: to \d+)?"),
+    ("motion", r"moving \w+"),
+    ("visibility", r"seen from \d+ to \d+"),
+    ("size", r"size \d+"),
+    ("played", r"played by the man"),
+    ("span", r"(?:from|and) (?P<span>\d+ to \d+)"),
+    ("duration", r"for \d+ seconds"),
+    ("loudness", r"loudness \d+"),
+    ("rhythm", r"rhythm \d+"),
+    ("not in view", r"not seen"),
+)
+KEEP, OUT = (template.rsplit(", ", 1)[1] for template in chains._VERDICTS)
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """One thing said of an object or a sound; a span is its times alone."""
+
+    kind: PhraseKind
+    text: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object that is said to be seen, or a sound said to be heard, by its name and what is said of it."""
+
+    name: str
+    phrases: tuple[Phrase, ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A candidate with what is said of it; verdict None where it has none."""
+
+    name: str
+    facts: tuple[str, ...]
+    verdict: str | None
+
+
+@dataclass
+class Chain:
+    """The parts of a chain in lower case. conclusions: names, None for 'nothing fits'."""
+
+    demands: list[str] = field(default_factory=list)
+    shown: list[Listed] = field(default_factory=list)
+    heard: list[Listed] = field(default_factory=list)
+    silences: list[str] = field(default_factory=list)
+    wanted: list[str] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    conclusions: list[str | None] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def read_chain(think: str) -> Chain:
+    """Read what stands between the tags of `<think>`."""
+    chain = Chain()
+    for sentence in re.split(r"\.(?:\s+|$)", think.strip().lower()):
+        if sentence:
+            _read_sentence(chain, " ".join(sentence.split()))
+    return chain
+
+
+def read_listed(text: str) -> tuple[Listed, list[str]]:
+    """Read `red dog at 2 size 8`: the name before the first phrase, the phrases, and words that are neither."""
+    matches = list(_PHRASE.finditer(text))
+    start = matches[0].start() if matches else len(text)
+    phrases, rest, end = [], [], start
+    for match in matches:
+        rest.append(text[end : match.start()].strip())
+        kind, _ = _PHRASES[next(number for number in range(len(_PHRASES)) if match[f"kind{number}"] is not None)]
+        phrases.append(Phrase(kind, match["span"] if kind == "span" else match[0]))
+        end = match.end()
+    rest.append(text[end:].strip())
+    return Listed(text[:start].strip(), tuple(phrases)), [words for words in rest if words]
+
+
+def _read_sentence(chain: Chain, sentence: str) -> None:
+    if _slot(sentence, chains._HEARS_NOTHING) is not None:
+        chain.silences.append(sentence)
+    elif _slot(sentence, chains._CONCLUDES_NULL) is not None:
+        chain.conclusions.append(None)
+    elif (items := _slot(sentence, chains._SHOWS)) is not None:
+        _read_list(chain, chain.shown, items)
+    elif (items := _slot(sentence, chains._HEARS)) is not None:
+        _read_list(chain, chain.heard, items)
+    elif (items := _slot(sentence, chains._WANTS)) is not None:
+        chain.wanted += items.split(", ")
+    elif (items := _slot(sentence, chains._CHECKS)) is not None:
+        for item in items.split("; "):
+            _read_check(chain, item)
+    elif (name := _slot(sentence, chains._CONCLUDES)) is not None:
+        chain.conclusions.append(name)
+    elif (demand := _slot(sentence, chains._ASKS)) is not None:
+        chain.demands.append(demand)
+    else:
+        chain.unreadable.append(sentence)
+
+
+def _read_list(chain: Chain, listed: list[Listed], items: str) -> None:
+    for item in items.split(", "):
+        found, rest = read_listed(item)
+        chain.unreadable += rest
+        if found.name:
+            listed.append(found)
+        else:
+            chain.unreadable.append(item)
+
+
+def _read_check(chain: Chain, item: str) -> None:
+    name, colon, said = item.partition(": ")
+    if not colon:
+        chain.unreadable.append(item)
+        return
+    *facts, verdict = said.split(", ")
+    if verdict in (KEEP, OUT):
+        chain.checks.append(Check(name, tuple(facts), verdict))
+    else:
+        chain.checks.append(Check(name, (*facts, verdict), None))
+        chain.unreadable.append(f"{name}: no verdict")
+
+
+def _slot(sentence: str, templates: Sequence[str]) -> str | None:
+    """What stands in the slot of the first template that the sentence follows, "" where that has none."""
+    for template in templates:
+        before, _, after = re.sub(r"\{\w+\}", "\0", template.lower().removesuffix(".")).partition("\0")
+        if "{" not in template and sentence == before:
+            return ""
+        inside = sentence[len(before) : len(sentence) - len(after)]
+        if "{" in template and inside and sentence == before + inside + after:
+            return inside
+    return None
+
+
+_PHRASE = re.compile(
+    r"(?<![\w-])(?:{})(?![\w-])".format("|".join(f"(?P<kind{n}>{form})" for n, (_, form) in enumerate(_PHRASES)))
+)

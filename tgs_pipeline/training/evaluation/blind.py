@@ -1,13 +1,16 @@
 """The blind baseline: the best answer that can be given from the words of a reference alone, by counting.
 
 It is fitted on questions about other clips of the same splits, in the same proportions, so that it knows how often
-nothing is meant and which categories can be. The exact text decides where it was met often enough; else the wording,
-in which categories, colours, functions and noises are slots that an answer can repeat; else the commonest answer.
+nothing is meant. Of objects it is even told that there is one, and the split: null is the commonest single answer to
+many words, so a baseline that may say it finds fewer objects than it could. The exact text decides where it was met
+often enough; else the wording, in which categories, colours, functions and noises are slots that an answer can repeat;
+else the commonest answer.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS
@@ -16,6 +19,37 @@ from tgs_pipeline.training.evaluation.questions import Question
 
 MIN_COUNT = 5  # of a text, from which its own answers count
 _NULL = "null"
+
+
+@dataclass(frozen=True)
+class BlindAnswer:
+    """s_object, None for null; and the answer to be given where it is known that an object is meant."""
+
+    s_object: str | None
+    if_present: str | None
+
+
+class Blind:
+    """Predictors for all questions, and for those about objects of each split."""
+
+    def __init__(self, questions: Iterable[Question]) -> None:
+        """Fit on `questions`. ValueError where there is none."""
+        asked = list(questions)
+        self._any = WordsOnly(asked)
+        about_objects = [question for question in asked if question.target is not None]
+        self._objects = {
+            split: WordsOnly(question for question in about_objects if question.split == split)
+            for split in {question.split for question in about_objects}
+        }
+
+    def answer(self, question: Question) -> BlindAnswer:
+        """The answers to a question; ValueError where it is about an object of a split that was not fitted."""
+        text = question.reference.text
+        if question.target is None:
+            return BlindAnswer(self._any.answer(text), None)
+        if question.split not in self._objects:
+            raise ValueError(f"the blind baseline knows {sorted(self._objects)}, but not split {question.split!r}")
+        return BlindAnswer(self._any.answer(text), self._objects[question.split].answer(text))
 
 
 class WordsOnly:
@@ -65,13 +99,17 @@ def _slots(text: str) -> tuple[str, list[str]]:
         if value is None:
             return "{noun}"
         values.append(value)
-        return "{%d}" % (len(values) - 1)
+        return _slot(len(values) - 1)
 
     return _MENTION.sub(fill, text), values
 
 
 def _to_slots(answer: str, values: list[str]) -> str:
-    return " ".join("{%d}" % values.index(word) if word in values else word for word in answer.split())
+    return " ".join(_slot(values.index(word)) if word in values else word for word in answer.split())
+
+
+def _slot(number: int) -> str:
+    return f"{{{number}}}"
 
 
 def _from_slots(answer: str, values: list[str]) -> str:

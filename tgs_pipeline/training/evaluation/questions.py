@@ -41,7 +41,8 @@ class Question:
     """One reference to one clip.
 
     scene: as it is seen and heard, that is with the soundtrack of the null variant for its references.
-    style: `reasoning` for the R2-style rewriting of a reference. null: which null variant, None where there is a target.
+    style: `reasoning` for the R2-style rewriting of a reference.
+    null: which null variant, None where there is a target.
     """
 
     seed: int

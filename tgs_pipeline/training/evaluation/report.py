@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tgs_pipeline.artifacts.publish import write_text
+from tgs_pipeline.tinyworld.clip import Split
 from tgs_pipeline.training.evaluation.scores import (
     MEASURES,
     Measure,
@@ -28,7 +29,7 @@ class Evaluation:
 
     outcomes: Sequence[Outcome]
     seeds: Sequence[int]
-    num_clips: Mapping[str, int]
+    num_clips: Mapping[Split, int]
     thinker: Mapping[str, object]
 
     @cached_property
@@ -64,24 +65,26 @@ class Evaluation:
         }
 
     def to_markdown(self) -> str:
-        """The table that people read: percentages, and how they were measured."""
-        rows = [["", "n", "thinker", "95 % interval", "chance", "blind", *(f"seed {seed}" for seed in self.seeds)]]
+        """The tables that people read: percentages, and how they were measured."""
+        seeds = [f"seed {seed}" for seed in self.seeds]
+        rows = [["answers", "n", "share", "95 % interval", "chance", "blind", *seeds]]
         for what in MEASURES:
             pooled, each = self.score(what)
             shares = [one.rate.share for one in each.values()]
             rows.append(_row(what.name, pooled.rate, [pooled.chance, pooled.blind, *shares]))
+        claims = [["true statements of the chains", "n", "share", "95 % interval", *seeds]]
         all_rates, rates_of_seed = self.statements()
         for name, rate in all_rates.items():
-            shares = [rates[name].share for rates in rates_of_seed.values()]
-            rows.append(_row(f"statements: {name}", rate, [None, None, *shares]))
+            claims.append(_row(name, rate, [rates[name].share for rates in rates_of_seed.values()]))
         clips = ", ".join(f"{number} of {split}" for split, number in self.num_clips.items())
         null = _percent(null_share(self.outcomes))
         head = (
-            f"{len(self.outcomes)} references to clips of the seeds {', '.join(map(str, self.seeds))} ({clips} for each); "
-            f"{null} % of them are null. All shares in %. chance: one object of the clip at random; for null, the share "
-            "of null. blind: the best answer from the words of the reference alone."
+            f"{len(self.outcomes)} references to clips of the seeds {', '.join(map(str, self.seeds))} ({clips} for "
+            f"each); {null} % of them are null. All shares in %. chance: one object of the clip at random; for null, "
+            "the share of null. blind: the best answer from the words of the reference alone; told of objects that there "
+            "is one, and the split."
         )
-        return f"{head}\n\n{_table(rows)}\n"
+        return f"{head}\n\n{_table(rows)}\n\n{_table(claims)}\n"
 
     def write(self, folder: Path) -> None:
         """Write evaluation.json, evaluation.md and answers.jsonl below `folder`. ValueError where that fails."""
@@ -104,7 +107,8 @@ class Evaluation:
                 "expected": question.s_object,
                 "s_object": reply.s_object,
                 "f_object": reply.f_object,
-                "blind": one.blind,
+                "blind": one.blind.s_object,
+                "blind_if_present": one.blind.if_present,
                 "status": reply.status,
                 "reason": reply.reason,
                 "think": reply.think,
@@ -128,9 +132,9 @@ def _percent(share: float | None) -> str:
 def _table(rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table with aligned columns, numbers to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines = []
-    for row in rows:
+    for row in (rows[0], rule, *rows[1:]):
         cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         lines.append("| " + " | ".join([row[0].ljust(widths[0]), *cells]) + " |")
-    rule = "|-" + "-|-".join(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]) + " |"
-    return "\n".join([lines[0], rule.replace(":-|", ":|"), *lines[1:]])
+    return "\n".join(lines)

@@ -14,7 +14,7 @@ from tgs_pipeline.backends.thinker.base import Reply, Request, Thinker
 from tgs_pipeline.operators.think import make_thinker
 from tgs_pipeline.params import Params
 from tgs_pipeline.tinyworld.clip import Split, generate_clip, plan_clip
-from tgs_pipeline.training.evaluation.blind import WordsOnly
+from tgs_pipeline.training.evaluation.blind import Blind, BlindAnswer
 from tgs_pipeline.training.evaluation.claims import check_chain
 from tgs_pipeline.training.evaluation.media import ClipEncoder
 from tgs_pipeline.training.evaluation.questions import Question, questions_of
@@ -27,7 +27,8 @@ Asked = tuple[Question, Request]
 
 
 def evaluate_params(params: Params, *, seeds: Sequence[int], num_clips: Mapping[Split, int]) -> Evaluation:
-    """Evaluate the thinker of a params file with its encoders, on its first device."""
+    """Evaluate the thinker of a params file with its encoders, on its first device. ValueError as `evaluate`."""
+    _check_request(seeds, num_clips)  # before anything is loaded
     device = params.runtime.devices[0]
     description: dict[str, object] = {"think": params.think.model_dump()}
     encoder = None
@@ -59,35 +60,39 @@ def evaluate(
     encoder: None for a thinker that reads no features. num_clips: for each seed, by split. batch_size: requests at a
     time. description: what the result says of the thinker. ValueError where there is nothing to ask, or a seed twice.
     """
-    if len(set(seeds)) != len(seeds) or not seeds:
-        raise ValueError(f"seeds must be different and at least one: got {list(seeds)}")
-    if min(num_clips.values(), default=0) < 0 or not any(num_clips.values()):
-        raise ValueError(f"clips must be >= 0 and not all 0: got {dict(num_clips)}")
-    words_only = fit_blind(seed=max(seeds) + 1, num_clips=num_clips, at_least=blind_clips)
+    _check_request(seeds, num_clips)
+    baseline = fit_blind(seed=max(seeds) + 1, num_clips=num_clips, at_least=blind_clips)
     outcomes = []
     asked = _ask(encoder, seeds=seeds, num_clips=num_clips)
     for batch in _batches(asked, batch_size):
         replies = thinker.think([request for _, request in batch])
         for (question, _), reply in zip(batch, replies, strict=True):
-            outcomes.append(judge(question, reply, blind=words_only.answer(question.reference.text)))
-    return Evaluation(outcomes, seeds, dict(num_clips), description)
+            outcomes.append(judge(question, reply, blind=baseline.answer(question)))
+    return Evaluation(outcomes, seeds, num_clips, description)
 
 
-def judge(question: Question, reply: Reply, *, blind: str | None) -> Outcome:
-    """Check what a reply says against the clip; blind: the answer of the blind baseline."""
+def judge(question: Question, reply: Reply, *, blind: BlindAnswer) -> Outcome:
+    """Check what a reply says against the clip; blind: the answers of the blind baseline."""
     reading = check_chain(reply.think or "", scene=question.scene, reference=question.reference)
     return Outcome(question, reply, reading, blind)
 
 
-def fit_blind(*, seed: int, num_clips: Mapping[Split, int], at_least: int) -> WordsOnly:
+def fit_blind(*, seed: int, num_clips: Mapping[Split, int], at_least: int) -> Blind:
     """The blind baseline, from planned clips of an own seed: `at_least` of them, in the proportions of `num_clips`."""
     times = -(-at_least // sum(num_clips.values()))
-    return WordsOnly(
+    return Blind(
         question
         for split, number in num_clips.items()
         for index in tqdm(range(times * number), desc=f"blind, {split}", disable=None)
         for question in questions_of(plan_clip(seed, split, index), seed=seed, split=split)
     )
+
+
+def _check_request(seeds: Sequence[int], num_clips: Mapping[Split, int]) -> None:
+    if len(set(seeds)) != len(seeds) or not seeds:
+        raise ValueError(f"seeds must be different and at least one: got {list(seeds)}")
+    if min(num_clips.values(), default=0) < 0 or not any(num_clips.values()):
+        raise ValueError(f"clips must be >= 0 and not all 0: got {dict(num_clips)}")
 
 
 def _ask(encoder: ClipEncoder | None, *, seeds: Sequence[int], num_clips: Mapping[Split, int]) -> Iterator[Asked]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from tgs_pipeline.backends.thinker.base import Reply
 from tgs_pipeline.tinyworld.categories import COLORS
+from tgs_pipeline.training.evaluation.blind import BlindAnswer
 from tgs_pipeline.training.evaluation.claims import KINDS, Reading
-from tgs_pipeline.training.evaluation.questions import GROUPS, Question
+from tgs_pipeline.training.evaluation.questions import GROUPS, Group, Question
 
 _Z95 = 1.959963984540054
 
@@ -54,22 +55,22 @@ class Answer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A question, the thinker's reply, its claims, and the answer from the words alone."""
+    """A question, the thinker's reply, its claims, and the answers from the words alone."""
 
     question: Question
     reply: Reply
     reading: Reading
-    blind: str | None
+    blind: BlindAnswer
 
     @property
     def answer(self) -> Answer:
         """The thinker's answer."""
         return Answer(self.reply.status == "ok", self.reply.s_object, self.reply.f_object)
 
-    @property
-    def blind_answer(self) -> Answer:
-        """The blind baseline's: its s_object serves as f_object."""
-        return Answer(True, self.blind, self.blind)
+    def blind_answer(self, *, is_present: bool) -> Answer:
+        """The blind baseline's, which may know that an object is meant: its s_object serves as f_object."""
+        said = self.blind.if_present if is_present else self.blind.s_object
+        return Answer(True, said, said)
 
 
 @dataclass(frozen=True)
@@ -128,16 +129,17 @@ def _asks_object(question: Question) -> bool:
     return question.style == "plain" and question.target is not None
 
 
+def _is_of_group(group: Group) -> Callable[[Question], bool]:
+    return lambda question: question.group == group
+
+
 MEASURES: tuple[Measure, ...] = (
     Measure("s_object, test_s", lambda q: _asks_object(q) and q.split == "test_s", is_right, _chance),
     Measure("s_object, test_u", lambda q: _asks_object(q) and q.split == "test_u", is_right, _chance),
     Measure("s_object, R2-style", lambda q: q.style == "reasoning", is_right, _chance),
     Measure("R2-style, test_s", lambda q: q.style == "reasoning" and q.split == "test_s", is_right, _chance),
     Measure("R2-style, test_u", lambda q: q.style == "reasoning" and q.split == "test_u", is_right, _chance),
-    *(
-        Measure(f"kind: {group}", lambda q, group=group: q.group == group, is_right, _chance)  # type: ignore[misc]
-        for group in GROUPS
-    ),
+    *(Measure(f"kind: {group}", _is_of_group(group), is_right, _chance) for group in GROUPS),
     Measure("kind: null (recognised)", lambda q: q.null is not None, is_null, None),
     Measure("null, absent object", lambda q: q.null == "null_m", is_null, None),
     Measure("null, foreign sound", lambda q: q.null == "null_c", is_null, None),
@@ -154,7 +156,9 @@ def measure(outcomes: Sequence[Outcome], what: Measure) -> Score:
     rate = Rate(sum(what.hit(outcome.question, outcome.answer) for outcome in counted), len(counted))
     if not counted or not what.has_baselines:
         return Score(rate, None, None)
-    blind = sum(what.hit(outcome.question, outcome.blind_answer) for outcome in counted) / len(counted)
+    is_present = what.hit is not is_null
+    blind_hits = [what.hit(outcome.question, outcome.blind_answer(is_present=is_present)) for outcome in counted]
+    blind = sum(blind_hits) / len(counted)
     if what.chance is None:
         return Score(rate, null_share(outcomes), blind)
     return Score(rate, sum(what.chance(outcome.question) for outcome in counted) / len(counted), blind)

@@ -81,8 +81,8 @@ class Evaluation:
         head = (
             f"{len(self.outcomes)} references to clips of the seeds {', '.join(map(str, self.seeds))} ({clips} for "
             f"each); {null} % of them are null. All shares in %. chance: one object of the clip at random; for null, "
-            "the share of null. blind: the best answer from the words of the reference alone; told of objects that there "
-            "is one, and the split."
+            "the share of null. blind: the best answer from the words of the reference alone; told of objects that "
+            "there is one, and the split."
         )
         return f"{head}\n\n{_table(rows)}\n\n{_table(claims)}\n"
 

@@ -1,6 +1,7 @@
 """R2-style references: no category is named, and the object follows only from a function and a second fact.
 
-`rewrite_reference` finds such an expression for a given object; the solver checks that it means that object alone.
+`rewrite_reference` finds such an expression for a given object; the solver checks that it means that object alone. A
+family is preferred to a function, which gives the category away: words alone then name less than half of the objects.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,8 @@ from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene, SceneObject
 from tgs_pipeline.tinyworld.solver import Atom, solve
 
-# (second demand, wording). {phrase}: function of the object meant; {own}: its noise; {noise}: that of another object.
+# (second demand, wording). {phrase}: function or family of the object meant; {own}: its noise, or "sound"; {noise}: the
+# noise of another object.
 _OF_SILENT: tuple[tuple[tuple[tuple[str, str], ...], str], ...] = (
     ((("silent", ""),), "the {phrase} that stays quiet while others nearby can be heard"),
     ((("silent", ""), ("beside_source", "{source}")), "the silent {phrase} found closest to the source of the {noise}"),
@@ -80,10 +82,19 @@ def rewrite_reference(rng: np.random.Generator, scene: Scene, target: int) -> Re
     ]
     if not options:
         return None
-    telling = [option for option in options if option[0][1].name not in _LESS_TELLING]
-    options = telling or options
+    for is_better in (_leaves_category_open, _is_telling):
+        options = [option for option in options if is_better(*option)] or options
     atoms, text = options[int(rng.integers(len(options)))]
     return Reference("reasoning", text[0].upper() + text[1:] + ".", _restate(atoms), atoms, target)
+
+
+def _leaves_category_open(atoms: Sequence[Atom], text: str) -> bool:
+    """Whether several categories fit the words, so that only the clip can tell which is meant."""
+    return len(categories_with_function(atoms[0].value)) > 1
+
+
+def _is_telling(atoms: Sequence[Atom], text: str) -> bool:
+    return atoms[1].name not in _LESS_TELLING
 
 
 def _restate(atoms: Sequence[Atom]) -> str:
@@ -99,11 +110,12 @@ def _enumerate(scene: Scene, item: SceneObject) -> Iterator[tuple[tuple[Atom, ..
     templates = (*(_OF_SOUNDING if item.voice else _OF_SILENT), *_OF_ANY)
     sources = [other.category for other in scene.sounding() if other.category != item.category]
     for phrase in (*category.functions, FAMILY_PHRASES[category.family]):
+        own = (category.noise or "") if phrase in category.functions else "sound"  # a noise would tell the category
         for demands, wording in templates:
             pattern = wording + " ".join(f"{name} {value}" for name, value in demands)
             for source in sources if "{source}" in pattern else [""]:
                 for side in SIDES if "{side}" in pattern else [""]:
-                    slots = {"source": source, "side": side, "phrase": phrase, "own": category.noise or ""}
+                    slots = {"source": source, "side": side, "phrase": phrase, "own": own}
                     slots["noise"] = (CATEGORIES[source].noise or "") if source else ""
                     atoms = [Atom(name.format(**slots), value.format(**slots)) for name, value in demands]
                     yield (Atom("function", phrase), *atoms), wording.format(**slots)

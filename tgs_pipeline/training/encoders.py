@@ -45,6 +45,7 @@ def run(params: TrainingParams, workspace: TrainingWorkspace, *, name: EncoderNa
         warmup_steps=settings.warmup_steps,
         matrix_rate=settings.matrix_rate,
         other_rate=settings.other_rate,
+        decay_power=settings.decay_power,
         bfloat16=settings.bfloat16,
         log_every_steps=settings.log_every_steps,
         save_every_steps=params.runtime.save_every_steps,

@@ -55,7 +55,8 @@ class Pretraining(Section):
     batch_size: PositiveInt  # clips for vision and sound, texts for language
     warmup_steps: NotNegative
     matrix_rate: Annotated[float, Field(gt=0)]  # learning rate of Muon, for the matrices of the layers
-    other_rate: Annotated[float, Field(gt=0)]  # of AdamW, for all else; both fall linearly to 0
+    other_rate: Annotated[float, Field(gt=0)]  # of AdamW, for all else
+    decay_power: Annotated[float, Field(gt=0)]  # both fall as (1 - progress) ** decay_power
     bfloat16: bool  # matrix products in bfloat16: five times as fast on a CPU with AVX512-BF16, slower on others
     log_every_steps: PositiveInt
     seed: NotNegative

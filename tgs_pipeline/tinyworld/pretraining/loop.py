@@ -1,7 +1,7 @@
 """The loop that pretrains the tiny towers and the tiny language model: Muon for matrices, AdamW for all else.
 
 Batches are made from their number, so a killed run goes on from its last checkpoint as if nothing had happened. At the
-equal time this pair learned two to three times faster than AdamW alone; both rates fall linearly to zero.
+equal time this pair learned two to three times faster than AdamW alone; both rates fall to zero.
 """
 
 import json
@@ -30,6 +30,7 @@ class Plan:
     warmup_steps: int
     matrix_rate: float  # of Muon
     other_rate: float  # of AdamW
+    decay_power: float  # both fall as (1 - progress) ** decay_power
     bfloat16: bool  # matrix products in bfloat16
     log_every_steps: int
     save_every_steps: int
@@ -76,7 +77,7 @@ def train(
 
 def _factor(step: int, plan: Plan) -> float:
     warm = min(1.0, (step + 1) / max(1, plan.warmup_steps))
-    return warm * max(0.01, 1 - step / plan.num_steps)
+    return warm * max(0.01, (1 - step / plan.num_steps) ** plan.decay_power)
 
 
 def _save(

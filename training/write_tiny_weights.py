@@ -1,23 +1,20 @@
-"""Write the weights of the embedded default: seeded, UNTRAINED models of the tiny sizes.
+"""Write the weights of the embedded default that are not trained yet: seeded, UNTRAINED detector and segmenter.
 
     python training/write_tiny_weights.py weights/tiny
 
-They make every stage run through its real library; what they answer means nothing until they are trained.
+They make the stages detect and segment run through their real libraries; what they answer means nothing.
 """
 
 import sys
 from pathlib import Path
 
-from tgs_pipeline.tinyworld.models import beats, clip, grounding_dino, ref_thinker, sam2
+from tgs_pipeline.tinyworld.models import grounding_dino, sam2
 
 SEED = 0
 
 
 def main(folder: Path) -> None:
-    """Write all five models below `folder`."""
-    clip.write(folder / "clip", seed=SEED)
-    beats.write(folder / "beats.safetensors", seed=SEED)
-    ref_thinker.write(folder / "ref_thinker", seed=SEED)
+    """Write both models below `folder`."""
     grounding_dino.write(folder / "grounding_dino", seed=SEED)
     sam2.write(folder, seed=SEED)
 

@@ -29,33 +29,38 @@ WORDS: tuple[str, ...] = (
 
 
 def frame_slots(rng: np.random.Generator, scene: Scene) -> Slots:
-    """For each frame NUM_SLOTS slots in random order, one for each object in the scene at that moment."""
+    """For each frame NUM_SLOTS slots, from left to right one for each object in the scene at that moment."""
     frames = []
     for frame in range(NUM_FRAMES):
         slots = []
-        for item in scene.objects:
+        for item in sorted(scene.objects, key=lambda item: item.centers[frame][0]):
             if item.visible[frame]:
                 place = f"column {column(item.centers[frame][0])}"
                 words = [item.color, item.category, place, f"size {size(item)}"]
                 slots.append(words + ["played"] * (item.player is not None))
-        frames.append(_shuffled(rng, slots))
+        frames.append(_padded(rng, slots))
     return frames
 
 
 def second_slots(rng: np.random.Generator, scene: Scene) -> Slots:
-    """For each second NUM_SLOTS slots in random order, one for each voice that sounds in it."""
+    """For each second NUM_SLOTS slots, by category one for each voice that sounds in it."""
     voices = [(item.category, item.voice) for item in scene.sounding() if item.voice is not None]
+    voices = sorted([*voices, *scene.unseen_voices], key=lambda voice: voice[0])
     seconds = []
     for second in range(NUM_FRAMES):
         slots = []
-        for category, voice in [*voices, *scene.unseen_voices]:
+        for category, voice in voices:
             if any(event.onset_sec <= second < event.offset_sec for event in voice.events):
                 rhythm = [] if voice.pulse_hz is None else [f"rhythm {voice.pulse_hz:.0f}"]
                 slots.append([f"heard {category}", f"loudness {voice.loudness}", *rhythm])
-        seconds.append(_shuffled(rng, slots))
+        seconds.append(_padded(rng, slots))
     return seconds
 
 
-def _shuffled(rng: np.random.Generator, slots: Sequence[list[str]]) -> list[list[str]]:
-    padded = [*slots, *([[EMPTY]] * (NUM_SLOTS - len(slots)))]
-    return [padded[index] for index in rng.permutation(len(padded))]
+def _padded(rng: np.random.Generator, slots: Sequence[list[str]]) -> list[list[str]]:
+    """The slots in their order with empty ones anywhere between."""
+    places = sorted(rng.permutation(NUM_SLOTS)[: len(slots)].tolist())
+    padded = [[EMPTY]] * NUM_SLOTS
+    for place, slot in zip(places, slots, strict=True):
+        padded[place] = slot
+    return padded

@@ -18,7 +18,6 @@ from tgs_pipeline.tinyworld.transcript import WORDS
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
-IGNORED = -100
 BATCHES_POOLED = 16  # texts of that many batches are sorted by length, so that little is padding
 _TEXTS_PER_CLIP = 6  # at least
 _WORD_STD = 0.5  # of embeddings at the start; the usual .02 learned slower
@@ -65,20 +64,21 @@ class TextStream:
 
 
 def loss_of(reader: Reader, texts: Sequence[Text]) -> tuple[torch.Tensor, dict[str, float]]:
-    """Mean cross entropy of the places to be predicted; padding is on the right, out of sight of causal attention."""
+    """Weighted cross entropy of what is to be predicted; padding is on the right, out of sight of causal attention."""
     table = torch.cat([reader.llm.model.embed_tokens.weight, reader.words.weight])
     length = max(len(text.bags) for text in texts)
     bags = [bag for text in texts for bag in (*text.bags, *([[0]] * (length - len(text.bags))))]
     offsets = torch.tensor([0, *map(len, bags[:-1])]).cumsum(0)
     flat = torch.tensor([number for bag in bags for number in bag])
     embeds_BLD = F.embedding_bag(flat, table, offsets, mode="sum").view(len(texts), length, -1)
-    labels_BL = torch.full((len(texts), length), IGNORED)
-    for row, text in zip(labels_BL, texts, strict=True):
-        row[: len(text.bags)] = torch.tensor(
-            [bag[0] if target else IGNORED for bag, target in zip(text.bags, text.is_target, strict=True)]
-        )
+    labels_BL, weights_BL = torch.zeros((len(texts), length), dtype=torch.long), torch.zeros((len(texts), length))
+    for labels, weights, text in zip(labels_BL, weights_BL, texts, strict=True):
+        labels[: len(text.bags)] = torch.tensor([bag[0] for bag in text.bags])
+        weights[: len(text.bags)] = torch.tensor(text.weights)
     hidden = reader.llm.model(inputs_embeds=embeds_BLD, use_cache=False).last_hidden_state[:, :-1]
-    wanted = labels_BL[:, 1:] != IGNORED
-    logits, labels = reader.llm.lm_head(hidden[wanted]).float(), labels_BL[:, 1:][wanted]
-    right = (logits.argmax(-1) == labels).float().mean().item()
-    return F.cross_entropy(logits, labels), {"tokens_right": right}
+    wanted = weights_BL[:, 1:] > 0
+    labels, weights = labels_BL[:, 1:][wanted], weights_BL[:, 1:][wanted]
+    logits = reader.llm.lm_head(hidden[wanted]).float()
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    right = (logits.argmax(-1) == labels).float()
+    return (losses * weights).sum() / weights.sum(), {"tokens_right": right.mean().item()}

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 END = "</s>"
 _FOREIGN_SHARE = 0.35  # of the chains to be reasoned about: with the transcript of another clip, others without any
+_EXERCISE_SHARE = 0.4  # of what is to be reasoned about
+_VERDICT_WEIGHT = 4.0  # equality of a fact and a demand is learned last
 _WHOLE_PROMPT_SHARE = 0.25
 _FIXED_END = ", analyze the video"
 _SLOT_DROPOUT = 0.03  # of the slots: something is overlooked in a frame or second
@@ -33,10 +35,10 @@ _SLOT_DROPOUT = 0.03  # of the slots: something is overlooked in a frame or seco
 
 @dataclass(frozen=True)
 class Text:
-    """A sequence and which of its places are to be predicted."""
+    """A sequence, and how much the prediction of each of its places counts: 0 for what is given."""
 
     bags: list[list[int]]
-    is_target: list[bool]
+    weights: list[float]
 
 
 class TextWriter:
@@ -44,6 +46,7 @@ class TextWriter:
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self._tokenizer = tokenizer
+        self._verdicts = {tokenizer.get_vocab()[word] for word in ("keep", "out")}
         self._slot_ids: Mapping[str, int] = {word: len(tokenizer) + number for number, word in enumerate(WORDS)}
 
     @property
@@ -82,8 +85,13 @@ class TextWriter:
         return self._join([(_prompt(rng, reference), False), (opening, True)], self._transcript(rng, scene))
 
     def reasoning(self, rng: np.random.Generator, scene: Scene, reference: Reference, *, foreign: Scene | None) -> Text:
-        """A whole chain, of which the demand and what follows from the description are to be predicted."""
+        """A whole chain, of which the demand and what follows from the description are to be predicted.
+
+        Sometimes an exercise instead: the checks alone, of which the verdicts and the answer are to be predicted.
+        """
         opening, rest = write_parts(rng, scene, reference)
+        if rng.random() < _EXERCISE_SHARE:
+            return self._exercise(rest + END)
         end = opening.index(". ") + 1
         parts = [(_prompt(rng, reference), False), (opening[:end], True), (opening[end:], False), (rest + END, True)]
         is_foreign = foreign is not None and rng.random() < _FOREIGN_SHARE
@@ -105,13 +113,22 @@ class TextWriter:
     def _join(self, parts: Sequence[tuple[str, bool]], transcript: Mapping[int, list[list[int]]]) -> Text:
         media = {self._tokenizer.get_vocab()[token] for token in (VIDEO, AUDIO)}
         bags: list[list[int]] = []
-        is_target: list[bool] = []
+        weights: list[float] = []
         for text, predicted in parts:
             for token in self._tokenizer(text, add_special_tokens=False)["input_ids"]:
                 new = transcript.get(token, []) if token in media else [[token]]
                 bags += new
-                is_target += [predicted] * len(new)
-        return Text(bags, is_target)
+                weight = _VERDICT_WEIGHT if token in self._verdicts else 1.0
+                weights += [weight if predicted else 0.0] * len(new)
+        return Text(bags, weights)
+
+    def _exercise(self, rest: str) -> Text:
+        tokens = self._tokenizer(rest, add_special_tokens=False)["input_ids"]
+        last = max(place for place, token in enumerate(tokens) if token in self._verdicts)
+        weights = [
+            _VERDICT_WEIGHT if token in self._verdicts else float(place > last) for place, token in enumerate(tokens)
+        ]
+        return Text([[token] for token in tokens], weights)
 
 
 def _prompt(rng: np.random.Generator, reference: Reference) -> str:

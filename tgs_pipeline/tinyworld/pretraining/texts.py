@@ -8,7 +8,7 @@ absent or that of another clip, so reasoning cannot look past what the chain say
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 END = "</s>"
+# What is to be predicted: nothing; all; all, decisions above all; decisions and the answer alone.
+Part = Literal["given", "told", "reasoned", "exercise"]
 _FOREIGN_SHARE = 0.35  # of the chains to be reasoned about: with the transcript of another clip, others without any
 _EXERCISE_SHARE = 0.4  # of what is to be reasoned about
-_VERDICT_WEIGHT = 4.0  # equality of a fact and a demand is learned last
+_DECISION_WEIGHT = 4.0  # whether a fact meets its demand is learned last
 _WHOLE_PROMPT_SHARE = 0.25
 _FIXED_END = ", analyze the video"
 _SLOT_DROPOUT = 0.03  # of the slots: something is overlooked in a frame or second
@@ -46,7 +48,7 @@ class TextWriter:
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self._tokenizer = tokenizer
-        self._verdicts = {tokenizer.get_vocab()[word] for word in ("keep", "out")}
+        self._ids = tokenizer.get_vocab()
         self._slot_ids: Mapping[str, int] = {word: len(tokenizer) + number for number, word in enumerate(WORDS)}
 
     @property
@@ -77,32 +79,32 @@ class TextWriter:
             prompt, answer = visual_prompt("video", QUESTION), describe_frames(rng, scene)
         else:
             prompt, answer = audio_prompt(), describe_sound(rng, scene)
-        return self._join([(prompt, False), (answer + END, True)], self._transcript(rng, scene))
+        return self._join([(prompt, "given"), (answer + END, "told")], self._transcript(rng, scene))
 
     def opening(self, rng: np.random.Generator, scene: Scene, reference: Reference) -> Text:
         """The opening of a chain, from the transcript of its clip."""
         opening, _ = write_parts(rng, scene, reference)
-        return self._join([(_prompt(rng, reference), False), (opening, True)], self._transcript(rng, scene))
+        return self._join([(_prompt(rng, reference), "given"), (opening, "told")], self._transcript(rng, scene))
 
     def reasoning(self, rng: np.random.Generator, scene: Scene, reference: Reference, *, foreign: Scene | None) -> Text:
         """A whole chain, of which the demand and what follows from the description are to be predicted.
 
-        Sometimes an exercise instead: the checks alone, of which the verdicts and the answer are to be predicted.
+        Sometimes an exercise instead: the checks alone, of which the decisions and the answer are to be predicted.
         """
         opening, rest = write_parts(rng, scene, reference)
         if rng.random() < _EXERCISE_SHARE:
-            return self._exercise(rest + END)
+            return self._join([(rest + END, "exercise")], {})
         end = opening.index(". ") + 1
-        parts = [(_prompt(rng, reference), False), (opening[:end], True), (opening[end:], False), (rest + END, True)]
+        parts: list[tuple[str, Part]] = [(_prompt(rng, reference), "given"), (opening[:end], "told")]
+        parts += [(opening[end:], "given"), (rest + END, "reasoned")]
         is_foreign = foreign is not None and rng.random() < _FOREIGN_SHARE
         return self._join(parts, self._transcript(rng, foreign) if is_foreign and foreign is not None else {})
 
     def _transcript(self, rng: np.random.Generator, scene: Scene) -> dict[int, list[list[int]]]:
         """The bags that stand in the place of each media token."""
-        ids = self._tokenizer.get_vocab()
         return {
-            ids[VIDEO]: self._bags(rng, frame_slots(rng, scene)),
-            ids[AUDIO]: self._bags(rng, second_slots(rng, scene)),
+            self._ids[VIDEO]: self._bags(rng, frame_slots(rng, scene)),
+            self._ids[AUDIO]: self._bags(rng, second_slots(rng, scene)),
         }
 
     def _bags(self, rng: np.random.Generator, slots: Slots) -> list[list[int]]:
@@ -110,25 +112,32 @@ class TextWriter:
         bags = [[self._slot_ids[word] for word in slot] for moment in slots for slot in moment]
         return [empty if rng.random() < _SLOT_DROPOUT else bag for bag in bags]
 
-    def _join(self, parts: Sequence[tuple[str, bool]], transcript: Mapping[int, list[list[int]]]) -> Text:
-        media = {self._tokenizer.get_vocab()[token] for token in (VIDEO, AUDIO)}
+    def _join(self, parts: Sequence[tuple[str, Part]], transcript: Mapping[int, list[list[int]]]) -> Text:
+        media = {self._ids[token] for token in (VIDEO, AUDIO)}
         bags: list[list[int]] = []
         weights: list[float] = []
-        for text, predicted in parts:
-            for token in self._tokenizer(text, add_special_tokens=False)["input_ids"]:
+        for text, part in parts:
+            tokens = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+            for token, weight in zip(tokens, self._weights(tokens, part), strict=True):
                 new = transcript.get(token, []) if token in media else [[token]]
                 bags += new
-                weight = _VERDICT_WEIGHT if token in self._verdicts else 1.0
-                weights += [weight if predicted else 0.0] * len(new)
+                weights += [weight] * len(new)
         return Text(bags, weights)
 
-    def _exercise(self, rest: str) -> Text:
-        tokens = self._tokenizer(rest, add_special_tokens=False)["input_ids"]
-        last = max(place for place, token in enumerate(tokens) if token in self._verdicts)
-        weights = [
-            _VERDICT_WEIGHT if token in self._verdicts else float(place > last) for place, token in enumerate(tokens)
+    def _weights(self, tokens: Sequence[int], part: Part) -> list[float]:
+        """A decision is what follows a comma in the checks: the next fact, `keep` or `out`."""
+        if part in ("given", "told"):
+            return [float(part == "told")] * len(tokens)
+        checks, answer = self._sentence_ends(tokens)[:2]
+        decisions = {place for place in range(checks, answer) if tokens[place - 1] == self._ids[","]}
+        known = 1.0 if part == "reasoned" else 0.0
+        return [
+            _DECISION_WEIGHT if place in decisions else known if place <= answer else 1.0
+            for place in range(len(tokens))
         ]
-        return Text([[token] for token in tokens], weights)
+
+    def _sentence_ends(self, tokens: Sequence[int]) -> list[int]:
+        return [place for place, token in enumerate(tokens) if token == self._ids["."]]
 
 
 def _prompt(rng: np.random.Generator, reference: Reference) -> str:

@@ -28,7 +28,7 @@ _CONCLUDES = ("So it is the {name}.", "The reference means the {name}.", "Only t
 _CONCLUDES_NULL = ("So nothing fits.", "The reference means no object here.", "None of them fits.")
 
 _PLACES = (" on the left", " in the middle", " on the right")
-_VERDICTS = ("{name}: {facts}, keep", "{name}: {facts}, out")
+_VERDICTS = ("{name}: {demand}? {fact}, keep", "{name}: {demand}? {fact}, out")
 _OPENING = "<think>\n{asks} {shows} {hears}"
 _REST = (
     " {thoughts}\n</think>\n<answer>\n<f_object> {f_object} </f_object>\n<s_object> {s_object} </s_object>\n</answer>"
@@ -84,13 +84,13 @@ def describe_target(scene: Scene, item: SceneObject) -> tuple[str, str]:
 
 
 def _check(scene: Scene, item: SceneObject, atoms: Sequence[Atom]) -> str:
-    """Copy the value of each demand beside the candidate, up to the first that fails."""
-    facts: list[str] = []
+    """Ask each demand of a candidate and give its value, up to the first that fails."""
+    answers: list[str] = []
     for atom in atoms:
         verdict = judge(scene, item, [atom])
-        found = fact(scene, item, atom)
-        if found not in facts and verdict is not Verdict.UNSURE:
-            facts.append(found)
+        answer = f"{wanted(scene, atom)}? {fact(scene, item, atom)}"
+        if answer not in answers and verdict is not Verdict.UNSURE:
+            answers.append(answer)
         if verdict is Verdict.NO:
-            return f"{name(item)}: {', '.join(facts)}, out"
-    return f"{name(item)}: {', '.join(facts)}, keep"
+            return f"{name(item)}: {', '.join(answers)}, out"
+    return f"{name(item)}: {', '.join(answers)}, keep"

@@ -25,6 +25,7 @@ _PHRASES: tuple[tuple[PhraseKind, str], ...] = (
     ("rhythm", r"rhythm \d+"),
     ("not in view", r"not seen"),
 )
+ASKING = "? "
 KEEP, OUT = (template.rsplit(", ", 1)[1] for template in chains._VERDICTS)
 
 
@@ -46,9 +47,10 @@ class Listed:
 
 @dataclass(frozen=True)
 class Check:
-    """A candidate with what is said of it; verdict None where it has none."""
+    """A candidate, what is asked of it and what is answered; verdict None where it has none."""
 
     name: str
+    asked: tuple[str, ...]
     facts: tuple[str, ...]
     verdict: str | None
 
@@ -127,12 +129,15 @@ def _read_check(chain: Chain, item: str) -> None:
     if not colon:
         chain.unreadable.append(item)
         return
-    *facts, verdict = said.split(", ")
-    if verdict in (KEEP, OUT):
-        chain.checks.append(Check(name, tuple(facts), verdict))
-    else:
-        chain.checks.append(Check(name, (*facts, verdict), None))
+    *answers, last = said.split(", ")
+    verdict = last if last in (KEEP, OUT) else None
+    if verdict is None:
+        answers.append(last)
         chain.unreadable.append(f"{name}: no verdict")
+    pairs = [answer.partition(ASKING) for answer in answers]
+    chain.unreadable += [f"{name}: {asked}: no answer" for asked, mark, _ in pairs if not mark]
+    whole = [(asked, fact) for asked, mark, fact in pairs if mark]
+    chain.checks.append(Check(name, tuple(asked for asked, _ in whole), tuple(fact for _, fact in whole), verdict))
 
 
 def _slot(sentence: str, templates: Sequence[str]) -> str | None:

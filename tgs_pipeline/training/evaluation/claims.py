@@ -95,9 +95,11 @@ def _check_heard(heard: Sequence[Listed], scene: Scene) -> list[Claim]:
 
 def _check_candidates(checks: Sequence[Check], scene: Scene, reference: Reference) -> list[Claim]:
     claims = []
+    demanded = [wanted(scene, atom) for atom in reference.atoms]
     for check, item in zip(checks, _match_objects([check.name for check in checks], scene), strict=True):
         claims.append(_claim("candidate", check.name, [name(item)] if item else []))
         true = _facts(scene, item) if item else []
+        claims += [_claim("wanted", text, demanded) for text in check.asked]
         claims += [_claim("fact", text, true) for text in check.facts]
         if check.verdict is not None:
             wished = Verdict.YES if check.verdict == KEEP else Verdict.NO

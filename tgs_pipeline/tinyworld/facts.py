@@ -151,7 +151,7 @@ def _of_anchor(scene: Scene, atom: Atom, category: str) -> str:
     found = scene.of_category(category)
     if not found:
         return NONE
-    return fact(scene, found[0], atom).split(" ", 1)[1].removeprefix("at ")
+    return fact(scene, found[0], atom).partition(" ")[2].removeprefix("at ") or NONE
 
 
 def _seen(item: SceneObject) -> str:

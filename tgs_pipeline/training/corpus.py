@@ -14,7 +14,7 @@ from tgs_pipeline.artifacts import samples, table
 from tgs_pipeline.models.qformer import Modality
 from tgs_pipeline.training import captions
 from tgs_pipeline.training.examples import SCHEMA
-from tgs_pipeline.training.given import place_of, with_given_descriptions
+from tgs_pipeline.training.given import clip_of, place_of, with_given_descriptions
 from tgs_pipeline.training.instructions import instructions
 from tgs_pipeline.training.params import Captions, TrainingParams
 from tgs_pipeline.training.workspace import TrainingWorkspace
@@ -44,8 +44,8 @@ def run(params: TrainingParams, workspace: TrainingWorkspace) -> None:
 
 
 def part_of(vid: str, *, held_out: float) -> str:
-    """Part of a medium, the same on every machine."""
-    return "held_out" if place_of(vid) < held_out else "train"
+    """Part of a medium and of its null variants, the same on every machine."""
+    return "held_out" if place_of(clip_of(vid)) < held_out else "train"
 
 
 def _parted(rows: Iterable[dict[str, str]], *, held_out: float) -> Iterator[dict[str, str]]:

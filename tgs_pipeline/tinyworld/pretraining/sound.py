@@ -82,6 +82,7 @@ def loss_of(model: BEATs, reader: SecondReader, batch: Soundtracks) -> tuple[tor
     for name in ("loudness", "rhythm"):
         labels = torch.from_numpy(getattr(batch, name)).flatten()
         answers = getattr(reader, name)(features).float().view(len(labels), -1)
-        loss = loss + F.cross_entropy(answers, labels, ignore_index=UNHEARD)
-        right[name] = (answers.argmax(-1) == labels)[labels >= 0].float().mean().item()
+        told = labels != UNHEARD
+        loss = loss + F.cross_entropy(answers[told], labels[told], reduction="sum") / max(1, int(told.sum()))
+        right[name] = float((answers.argmax(-1) == labels)[told].sum()) / max(1, int(told.sum()))
     return loss, right

@@ -10,32 +10,37 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tgs_pipeline.tinyworld.facts import TEMPLATES as _FACTS
-from tgs_pipeline.tinyworld.facts import describe_object, describe_voice, fact, name, wanted
+from tgs_pipeline.tinyworld.facts import WORDS as _FACTS
+from tgs_pipeline.tinyworld.facts import describe_object, describe_voice, fact, name, number_of, wanted
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene, SceneObject
 from tgs_pipeline.tinyworld.solver import Atom, judge
 from tgs_pipeline.tinyworld.verdict import Verdict
 
 NULL = "null"
+UNSEEN = "unseen"
 _ASKS = ("The reference asks for {asks}.", "The expression means {asks}.", "We look for {asks}.")
 _SHOWS = ("The video shows {items}.", "We see {items}.", "In the frames there are {items}.")
 _HEARS = ("The audio contains {items}.", "We hear {items}.", "The soundtrack has {items}.")
 _HEARS_NOTHING = ("The audio contains no sound.", "We hear nothing.", "The soundtrack is silent.")
 _WANTS = ("Wanted: {items}.", "It must be: {items}.", "Needed: {items}.")
 _CHECKS = ("Checking each: {items}.", "Candidates: {items}.", "One by one: {items}.")
-_CONCLUDES = ("So it is the {name}.", "The reference means the {name}.", "Only the {name} fits.")
+_CONCLUDES = (
+    "So it is {number}, the {name}.",
+    "The reference means {number}, the {name}.",
+    "Only {number}, the {name}, fits.",
+)
 _CONCLUDES_NULL = ("So nothing fits.", "The reference means no object here.", "None of them fits.")
 
 _PLACES = (" on the left", " in the middle", " on the right")
-_VERDICTS = ("{name}: {demand}? {fact}, keep", "{name}: {demand}? {fact}, out")
+_VERDICTS = ("{number}: {demand}? {fact}, keep", "{number}: {demand}? {fact}, out")
 _OPENING = "<think>\n{asks} {shows} {hears}"
 _REST = (
     " {thoughts}\n</think>\n<answer>\n<f_object> {f_object} </f_object>\n<s_object> {s_object} </s_object>\n</answer>"
 )
 TEMPLATES: tuple[str, ...] = (
     *(*_ASKS, *_SHOWS, *_HEARS, *_HEARS_NOTHING, *_WANTS, *_CHECKS, *_CONCLUDES, *_CONCLUDES_NULL),
-    *(*_PLACES, *_VERDICTS, *_FACTS, _OPENING, _REST, NULL, "not seen", ",", ";", "the"),
+    *(*_PLACES, *_VERDICTS, *_FACTS, _OPENING, _REST, NULL, UNSEEN, ",", ";", "the"),
 )
 
 
@@ -47,7 +52,8 @@ def write_chain(rng: np.random.Generator, scene: Scene, reference: Reference) ->
 def write_parts(rng: np.random.Generator, scene: Scene, reference: Reference) -> tuple[str, str]:
     """Write a chain in two parts: the demand and the description of the clip; all that follows from them."""
     asks = str(rng.choice(_ASKS)).format(asks=reference.asks)
-    opening = _OPENING.format(asks=asks, shows=describe_frames(rng, scene), hears=describe_sound(rng, scene))
+    hears = describe_sound(rng, scene, numbered=True)
+    opening = _OPENING.format(asks=asks, shows=describe_frames(rng, scene), hears=hears)
     wants = ", ".join(dict.fromkeys(wanted(scene, atom) for atom in reference.atoms))
     checks = "; ".join(_check(scene, item, reference.atoms) for item in scene.from_left())
     thoughts = [str(rng.choice(_WANTS)).format(items=wants), str(rng.choice(_CHECKS)).format(items=checks)]
@@ -56,7 +62,7 @@ def write_parts(rng: np.random.Generator, scene: Scene, reference: Reference) ->
         thoughts.append(str(rng.choice(_CONCLUDES_NULL)))
     else:
         target = scene.objects[reference.target]
-        thoughts.append(str(rng.choice(_CONCLUDES)).format(name=name(target)))
+        thoughts.append(str(rng.choice(_CONCLUDES)).format(number=number_of(scene, target), name=name(target)))
         f_object, s_object = describe_target(scene, target)
     return opening, _REST.format(thoughts=" ".join(thoughts), f_object=f_object, s_object=s_object)
 
@@ -67,12 +73,14 @@ def describe_frames(rng: np.random.Generator, scene: Scene) -> str:
     return str(rng.choice(_SHOWS)).format(items=seen)
 
 
-def describe_sound(rng: np.random.Generator, scene: Scene) -> str:
-    """Say in one sentence what is heard, also of what is not in view."""
-    voices = [(item.category, item.voice, "") for item in scene.sounding() if item.voice is not None]
-    voices += [(category, voice, " not seen") for category, voice in scene.unseen_voices]
+def describe_sound(rng: np.random.Generator, scene: Scene, *, numbered: bool) -> str:
+    """Say in one sentence what is heard; numbered: of which object, or that it is not seen."""
+    voices = [
+        (item.category, item.voice, number_of(scene, item)) for item in scene.sounding() if item.voice is not None
+    ]
+    voices += [(category, voice, UNSEEN) for category, voice in scene.unseen_voices]
     voices.sort(key=lambda entry: (entry[1].onset_sec, -entry[1].loudness))
-    heard = [describe_voice(category, voice) + unseen for category, voice, unseen in voices]
+    heard = [f"{source} {describe_voice(*voice)}" if numbered else describe_voice(*voice) for *voice, source in voices]
     return str(rng.choice(_HEARS)).format(items=", ".join(heard)) if heard else str(rng.choice(_HEARS_NOTHING))
 
 
@@ -92,5 +100,5 @@ def _check(scene: Scene, item: SceneObject, atoms: Sequence[Atom]) -> str:
         if answer not in answers and verdict is not Verdict.UNSURE:
             answers.append(answer)
         if verdict is Verdict.NO:
-            return f"{name(item)}: {', '.join(answers)}, out"
-    return f"{name(item)}: {', '.join(answers)}, keep"
+            return f"{number_of(scene, item)}: {', '.join(answers)}, out"
+    return f"{number_of(scene, item)}: {', '.join(answers)}, keep"

@@ -1,7 +1,8 @@
-"""Facts of a scene in the words of chains: what an object looks and sounds like, and what a demand compares.
+"""Facts of a scene in the words of chains: what an object looks and sounds like, and what a demand comes to.
 
-Positions are columns 0 (left) to 9 (right) of the frame, sizes 20ths of its side, times whole seconds, loudness the
-levels 1 (faint) to 4, rhythm pulses per second.
+Each kind of value has words of its own, so that none can be mistaken for another: columns x0 (left) to x9 (right) of
+the frame, times 0s to 10s, loudness faint, soft, loud, booming, rhythm slow (one pulse per second), steady (two), fast
+(four), sizes in 20ths of the frame's side. Objects are numbered from left to right: #1, #2, ...
 """
 
 from collections.abc import Callable, Mapping
@@ -12,33 +13,14 @@ from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene, SceneObject, Voice
 from tgs_pipeline.tinyworld.solver import Atom
 
 NONE = "none"
+SILENT = "silent"
+LOUDNESS: Mapping[int, str] = MappingProxyType({1: "faint", 2: "soft", 3: "loud", 4: "booming"})
+RHYTHM: Mapping[float, str] = MappingProxyType({1.0: "slow", 2.0: "steady", 4.0: "fast"})
 
-_FACTS = (
-    "{color} {category}",
-    "{category} in {color}",
-    "at {start}",
-    "at {start} to {end}",
-    "moving {motion}",
-    "size {size}",
-    "seen from {first} to {last}",
-    "played by the man",
-    "{category} from {onset} to {offset}",
-    "and {onset} to {offset}",
-    "for {seconds} seconds",
-    "loudness {loudness}",
-    "rhythm {pulse}",
-    "not seen",
-    "silent",
-    "sounds",
-    "stays still",
-    "not played",
-    "plays the {category}",
-    "plays nothing",
-    "starts at {onset}",
-    "sounds for {seconds} seconds",
-    "no rhythm",
-    "a {category}",
-)
+
+def number_of(scene: Scene, item: SceneObject) -> str:
+    """The number of an object, counted from the left."""
+    return f"#{scene.from_left().index(item) + 1}"
 
 
 def name(item: SceneObject) -> str:
@@ -60,13 +42,13 @@ def position(item: SceneObject) -> str:
     """Where an object stands, or where it comes from and goes to."""
     columns = [column(item.centers[frame][0]) for frame in range(NUM_FRAMES) if item.visible[frame]]
     if item.motion == "still":
-        return f"at {column(sorted(x for x, _ in item.centers)[NUM_FRAMES // 2])}"
-    return f"at {columns[0]} to {columns[-1]}"
+        return f"at x{column(sorted(x for x, _ in item.centers)[NUM_FRAMES // 2])}"
+    return f"at x{columns[0]} to x{columns[-1]}"
 
 
 def describe_object(scene: Scene, item: SceneObject) -> str:
     """All that is seen of an object; its size only beside others of its category."""
-    words = [name(item), position(item)]
+    words = [number_of(scene, item), name(item), position(item)]
     if item.motion != "still":
         words.append(f"moving {item.motion}")
     if not all(item.visible):
@@ -74,45 +56,49 @@ def describe_object(scene: Scene, item: SceneObject) -> str:
     if len(scene.of_category(item.category)) > 1:
         words.append(f"size {size(item)}")
     if item.player is not None:
-        words.append("played by the man")
+        words.append("played")
     return " ".join(words)
 
 
 def describe_voice(category: str, voice: Voice) -> str:
     """All that is heard of an object."""
-    spans = " and ".join(f"{event.onset_sec:.0f} to {event.offset_sec:.0f}" for event in voice.events)
-    text = f"{category} from {spans} for {voice.duration_sec:.0f} seconds loudness {voice.loudness}"
-    return text + (f" rhythm {voice.pulse_hz:.0f}" if voice.pulse_hz is not None else "")
+    spans = " and ".join(f"{event.onset_sec:.0f}s to {event.offset_sec:.0f}s" for event in voice.events)
+    words = [category, f"from {spans}", f"for {voice.duration_sec:.0f}s", LOUDNESS[voice.loudness]]
+    return " ".join([*words, *([] if voice.pulse_hz is None else [RHYTHM[voice.pulse_hz]])])
 
 
 def fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
     """What is true of an object in the respect that a demand is about."""
     if atom.name in _OF_VOICES:
-        return _OF_VOICES[atom.name](item.voice) if item.voice is not None else "silent"
+        return _OF_VOICES[atom.name](item.voice) if item.voice is not None else SILENT
     match atom.name:
         case "family":
             return CATEGORIES[item.category].family
         case "function" if len(categories_with_function(atom.value)) > 1:
             return CATEGORIES[item.category].family
         case "category" | "function":
-            return f"a {item.category}"
+            return item.category
         case "color" | "colored":
             return item.color
         case "sounding" | "silent":
-            return "sounds" if item.voice else "silent"
+            return "sounds" if item.voice else SILENT
         case "moving" | "stationary":
-            return f"moving {item.motion}" if item.motion != "still" else "stays still"
-        case "whole" | "enters" | "leaves":
+            return f"moving {item.motion}" if item.motion != "still" else "still"
+        case "whole":
             return _seen(item)
+        case "enters":
+            return f"comes {item.first_frame}s"
+        case "leaves":
+            return f"goes {item.last_frame + 1}s"
         case "biggest" | "smallest":
             return f"size {size(item)}"
         case "played":
-            return "played by the man" if item.player is not None else "not played"
+            return "played" if item.player is not None else "not played"
         case "playing":
             played = [other.category for other in scene.objects if other.player == item.index]
-            return f"plays the {played[0]}" if played else "plays nothing"
+            return f"plays {played[0]}" if played else "plays nothing"
         case "sounding_leftmost" | "sounding_rightmost":
-            return position(item) if item.voice else "silent"
+            return position(item) if item.voice else SILENT
         case _:  # left_of, right_of, leftmost, rightmost, between, beside_source
             return position(item)
 
@@ -131,47 +117,45 @@ def wanted(scene: Scene, atom: Atom) -> str:
         case name if name in _MEASURES:  # superlatives among what sounds
             rivals = scene.sounding()
             return fact(scene, max(rivals, key=_MEASURES[name]), atom) if rivals else "sounds"
-        case "category":
-            return f"a {value}"
         case "function":
             names = sorted(categories_with_function(value))
-            return f"a {names[0]}" if len(names) == 1 else CATEGORIES[names[0]].family
-        case "family" | "color" | "colored":
+            return names[0] if len(names) == 1 else CATEGORIES[names[0]].family
+        case "category" | "family" | "color" | "colored":
             return value
         case "moving":
             return f"moving {value}".strip()
         case "playing":
-            return f"plays the {value}" if value else "plays"
+            return f"plays {value}".strip()
         case _:
             return _FIXED[atom.name]
 
 
 def _of_anchor(scene: Scene, atom: Atom, category: str) -> str:
-    """The anchor's own value, without the words before it."""
+    """The anchor's own value, without the word before it; NONE where there is no anchor, or it has no such value."""
     found = scene.of_category(category)
-    if not found:
+    if not found or fact(scene, found[0], atom) == SILENT:
         return NONE
-    return fact(scene, found[0], atom).partition(" ")[2].removeprefix("at ") or NONE
+    return fact(scene, found[0], atom).removeprefix("at ").removeprefix("starts ")
 
 
 def _seen(item: SceneObject) -> str:
-    return f"seen from {item.first_frame} to {item.last_frame + 1}"
+    return f"seen {item.first_frame}s to {item.last_frame + 1}s"
 
 
 def _loudness(voice: Voice) -> str:
-    return f"loudness {voice.loudness}"
+    return LOUDNESS[voice.loudness]
 
 
 def _start(voice: Voice) -> str:
-    return f"starts at {voice.onset_sec:.0f}"
+    return f"starts {voice.onset_sec:.0f}s"
 
 
 def _duration(voice: Voice) -> str:
-    return f"sounds for {voice.duration_sec:.0f} seconds"
+    return f"lasts {voice.duration_sec:.0f}s"
 
 
 def _rhythm(voice: Voice) -> str:
-    return f"rhythm {voice.pulse_hz:.0f}" if voice.pulse_hz is not None else "no rhythm"
+    return RHYTHM[voice.pulse_hz] if voice.pulse_hz is not None else "no rhythm"
 
 
 def _measure(of_voice: Callable[[Voice], float]) -> Callable[[SceneObject], float]:
@@ -186,8 +170,8 @@ _OF_VOICES: Mapping[str, Callable[[Voice], str]] = MappingProxyType(
 )
 _RELATIONS: Mapping[str, str] = MappingProxyType(
     {
-        "louder_than": "loudness above",
-        "quieter_than": "loudness below",
+        "louder_than": "above",
+        "quieter_than": "below",
         "before": "starts before",
         "after": "starts after",
         "left_of": "left of",
@@ -198,13 +182,13 @@ _RELATIONS: Mapping[str, str] = MappingProxyType(
 _FIXED: Mapping[str, str] = MappingProxyType(
     {
         "sounding": "sounds",
-        "silent": "silent",
-        "always": "sounds for 10 seconds",
-        "stationary": "stays still",
-        "whole": "seen from 0 to 10",
-        "enters": "seen from above 0",
-        "leaves": "seen to below 10",
-        "played": "played by the man",
+        "silent": SILENT,
+        "always": "lasts 10s",
+        "stationary": "still",
+        "whole": "seen 0s to 10s",
+        "enters": "comes after 0s",
+        "leaves": "goes before 10s",
+        "played": "played",
     }
 )
 _MEASURES: Mapping[str, Callable[[SceneObject], float]] = MappingProxyType(
@@ -225,4 +209,9 @@ _MEASURES: Mapping[str, Callable[[SceneObject], float]] = MappingProxyType(
         "sounding_rightmost": lambda item: item.mean_x,
     }
 )
-TEMPLATES: tuple[str, ...] = (*_FACTS, NONE, "between {position} and", *_RELATIONS.values(), *_FIXED.values())
+WORDS: tuple[str, ...] = (
+    *(*LOUDNESS.values(), *RHYTHM.values(), *_RELATIONS.values(), *_FIXED.values(), NONE, "no rhythm", "not played"),
+    *(*(f"x{number}" for number in range(10)), *(f"{time}s" for time in range(11)), *(f"#{n}" for n in range(1, 5))),
+    *("at", "to", "moving", "seen", "size", "played", "from", "and", "for", "sounds", "still", "starts", "lasts"),
+    *("comes", "goes", "plays nothing", "between", "in"),
+)

@@ -5,7 +5,7 @@ import re
 from tgs_pipeline.tinyworld import chains, kinds, reasoning
 from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS, FAMILY_PHRASES
 
-_WORD = re.compile(r"</?[a-z_]+>|[a-z]+(?:[-'][a-z]+)*|[0-9]|[^\sa-z0-9]")
+_WORD = re.compile(r"</?[a-z_]+>|#[0-9]|x[0-9]|[0-9]+s\b|[a-z]+(?:[-'][a-z]+)*|[0-9]|[^\sa-z0-9]")
 _SLOT = re.compile(r"\{[a-z_]+\}")
 
 

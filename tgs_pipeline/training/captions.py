@@ -59,7 +59,7 @@ def tinyworld(modality: Modality, *, seed: int, num_clips: dict[str, int], split
                 scenes[f"{plan.null.prefix}-{plan.vid}"] = plan.null.scene
             for vid, scene in scenes.items():
                 rng = np.random.default_rng(list(hashlib.blake2b(f"{seed} {vid}".encode(), digest_size=16).digest()))
-                frames, sound = describe_frames(rng, scene), describe_sound(rng, scene)
+                frames, sound = describe_frames(rng, scene), describe_sound(rng, scene, numbered=False)
                 prompt = visual_prompt("video", QUESTION) if modality == "visual" else audio_prompt()
                 caption = frames if modality == "visual" else sound
                 yield {"name": vid, "vid": vid, "prompt": prompt, "target": target(caption)}

@@ -24,7 +24,7 @@ SIZES = Sizes(
     lora=Lora(rank=8, alpha=16, dropout=0.05),
 )
 # As tinyworld/words.py splits a text, and line ends besides; other spaces only separate.
-_TOKEN = r"\n|[a-z]+(?:[-'][a-z]+)*|[0-9]|[^\sa-z0-9]"
+_TOKEN = r"\n|#[0-9]|x[0-9]|[0-9]+s\b|[a-z]+(?:[-'][a-z]+)*|[0-9]|[^\sa-z0-9]"
 _UNKNOWN, _BOS, _EOS = "<unk>", "<s>", "</s>"  # ids 0, 1, 2 as in LLaMA
 
 

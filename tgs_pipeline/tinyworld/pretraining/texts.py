@@ -64,7 +64,8 @@ class TextWriter:
         rewritten = rewrite_reference(rng, plan.scene, target)
         references = [*plan.references, *([rewritten] if rewritten else [])]
         yield self.caption(rng, plan.scene)
-        yield self.opening(rng, plan.scene, references[int(rng.integers(len(references)))])
+        for _ in range(2):
+            yield self.opening(rng, plan.scene, references[int(rng.integers(len(references)))])
         for reference in references:
             yield self.reasoning(rng, plan.scene, reference, foreign=foreign)
         if plan.null is not None:
@@ -78,7 +79,7 @@ class TextWriter:
         if rng.random() < 0.5:
             prompt, answer = visual_prompt("video", QUESTION), describe_frames(rng, scene)
         else:
-            prompt, answer = audio_prompt(), describe_sound(rng, scene)
+            prompt, answer = audio_prompt(), describe_sound(rng, scene, numbered=False)
         return self._join([(prompt, "given"), (answer + END, "told")], self._transcript(rng, scene))
 
     def opening(self, rng: np.random.Generator, scene: Scene, reference: Reference) -> Text:

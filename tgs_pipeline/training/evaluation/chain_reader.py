@@ -9,21 +9,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tgs_pipeline.tinyworld import chains
+from tgs_pipeline.tinyworld.facts import LOUDNESS, RHYTHM
 
-PhraseKind = Literal[
-    "place", "motion", "visibility", "size", "played", "span", "duration", "loudness", "rhythm", "not in view"
-]
+PhraseKind = Literal["place", "motion", "visibility", "size", "played", "span", "duration", "loudness", "rhythm"]
 _PHRASES: tuple[tuple[PhraseKind, str], ...] = (
-    ("place", r"at \d+(?: to \d+)?"),
+    ("place", r"at x\d+(?: to x\d+)?"),
     ("motion", r"moving \w+"),
-    ("visibility", r"seen from \d+ to \d+"),
+    ("visibility", r"seen \d+s to \d+s"),
     ("size", r"size \d+"),
-    ("played", r"played by the man"),
-    ("span", r"(?:from|and) (?P<span>\d+ to \d+)"),
-    ("duration", r"for \d+ seconds"),
-    ("loudness", r"loudness \d+"),
-    ("rhythm", r"rhythm \d+"),
-    ("not in view", r"not seen"),
+    ("played", r"played"),
+    ("span", r"(?:from|and) (?P<span>\d+s to \d+s)"),
+    ("duration", r"for \d+s"),
+    ("loudness", "|".join(LOUDNESS.values())),
+    ("rhythm", "|".join(RHYTHM.values())),
 )
 ASKING = "? "
 KEEP, OUT = (template.rsplit(", ", 1)[1] for template in chains._VERDICTS)
@@ -39,17 +37,21 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Listed:
-    """An object that is said to be seen, or a sound said to be heard, by its name and what is said of it."""
+    """An object that is said to be seen, or a sound said to be heard, by its name and what is said of it.
 
+    number: of the object, as `#1`; of a sound that of its source, or `unseen`. None where there is none.
+    """
+
+    number: str | None
     name: str
     phrases: tuple[Phrase, ...]
 
 
 @dataclass(frozen=True)
 class Check:
-    """A candidate, what is asked of it and what is answered; verdict None where it has none."""
+    """A candidate by its number, what is asked of it and what is answered; verdict None where it has none."""
 
-    name: str
+    number: str
     asked: tuple[str, ...]
     facts: tuple[str, ...]
     verdict: str | None
@@ -57,7 +59,7 @@ class Check:
 
 @dataclass
 class Chain:
-    """The parts of a chain in lower case. conclusions: names, None for 'nothing fits'."""
+    """The parts of a chain in lower case. conclusions: number and name, None for 'nothing fits'."""
 
     demands: list[str] = field(default_factory=list)
     shown: list[Listed] = field(default_factory=list)
@@ -65,7 +67,7 @@ class Chain:
     silences: list[str] = field(default_factory=list)
     wanted: list[str] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
-    conclusions: list[str | None] = field(default_factory=list)
+    conclusions: list[tuple[str, str] | None] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
 
@@ -79,7 +81,7 @@ def read_chain(think: str) -> Chain:
 
 
 def read_listed(text: str) -> tuple[Listed, list[str]]:
-    """Read `red dog at 2 size 8`: the name before the first phrase, the phrases, and words that are neither."""
+    """Read `#1 red dog at x2 size 8`: number and name before the first phrase, phrases, and words that are neither."""
     matches = list(_PHRASE.finditer(text))
     start = matches[0].start() if matches else len(text)
     phrases, rest, end = [], [], start
@@ -89,7 +91,8 @@ def read_listed(text: str) -> tuple[Listed, list[str]]:
         phrases.append(Phrase(kind, match["span"] if kind == "span" else match[0]))
         end = match.end()
     rest.append(text[end:].strip())
-    return Listed(text[:start].strip(), tuple(phrases)), [words for words in rest if words]
+    number, name = _NUMBERED.fullmatch(text[:start].strip()).groups()  # type: ignore[union-attr]  # matches all
+    return Listed(number, name, tuple(phrases)), [words for words in rest if words]
 
 
 def _read_sentence(chain: Chain, sentence: str) -> None:
@@ -106,8 +109,8 @@ def _read_sentence(chain: Chain, sentence: str) -> None:
     elif (items := _slot(sentence, chains._CHECKS)) is not None:
         for item in items.split("; "):
             _read_check(chain, item)
-    elif (name := _slot(sentence, chains._CONCLUDES)) is not None:
-        chain.conclusions.append(name)
+    elif (named := _concluded(sentence)) is not None:
+        chain.conclusions.append(named)
     elif (demand := _slot(sentence, chains._ASKS)) is not None:
         chain.demands.append(demand)
     else:
@@ -125,7 +128,7 @@ def _read_list(chain: Chain, listed: list[Listed], items: str) -> None:
 
 
 def _read_check(chain: Chain, item: str) -> None:
-    name, colon, said = item.partition(": ")
+    number, colon, said = item.partition(": ")
     if not colon:
         chain.unreadable.append(item)
         return
@@ -133,11 +136,11 @@ def _read_check(chain: Chain, item: str) -> None:
     verdict = last if last in (KEEP, OUT) else None
     if verdict is None:
         answers.append(last)
-        chain.unreadable.append(f"{name}: no verdict")
+        chain.unreadable.append(f"{number}: no verdict")
     pairs = [answer.partition(ASKING) for answer in answers]
-    chain.unreadable += [f"{name}: {asked}: no answer" for asked, mark, _ in pairs if not mark]
+    chain.unreadable += [f"{number}: {asked}: no answer" for asked, mark, _ in pairs if not mark]
     whole = [(asked, fact) for asked, mark, fact in pairs if mark]
-    chain.checks.append(Check(name, tuple(asked for asked, _ in whole), tuple(fact for _, fact in whole), verdict))
+    chain.checks.append(Check(number, tuple(asked for asked, _ in whole), tuple(fact for _, fact in whole), verdict))
 
 
 def _slot(sentence: str, templates: Sequence[str]) -> str | None:
@@ -152,6 +155,17 @@ def _slot(sentence: str, templates: Sequence[str]) -> str | None:
     return None
 
 
+def _concluded(sentence: str) -> tuple[str, str] | None:
+    """Number and name of the object that a sentence concludes with."""
+    for template in chains._CONCLUDES:
+        before, between, after = re.split(r"\{\w+\}", template.lower().removesuffix("."))
+        form = f"{re.escape(before)}(#\\d+){re.escape(between)}(.+){re.escape(after)}"
+        if match := re.fullmatch(form, sentence):
+            return match[1], match[2]
+    return None
+
+
+_NUMBERED = re.compile(rf"(?:(#\d+|{chains.UNSEEN}) )?(.*)")
 _PHRASE = re.compile(
     r"(?<![\w-])(?:{})(?![\w-])".format("|".join(f"(?P<kind{n}>{form})" for n, (_, form) in enumerate(_PHRASES)))
 )

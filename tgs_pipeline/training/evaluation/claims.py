@@ -9,20 +9,21 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tgs_pipeline.tinyworld.facts import describe_object, describe_voice, fact, name, wanted
+from tgs_pipeline.tinyworld.chains import UNSEEN
+from tgs_pipeline.tinyworld.facts import describe_object, describe_voice, fact, name, number_of, wanted
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene, SceneObject, Voice
 from tgs_pipeline.tinyworld.solver import PREDICATES, Atom, judge
 from tgs_pipeline.tinyworld.verdict import Verdict
-from tgs_pipeline.training.evaluation.chain_reader import KEEP, Check, Listed, read_chain, read_listed
+from tgs_pipeline.training.evaluation.chain_reader import KEEP, Chain, Listed, read_chain, read_listed
 
 # In the order in which tables show them. demand: what the reference asks for; wanted: what that comes to in this clip.
 KINDS = (
-    *("demand", "object", "place", "motion", "visibility", "size", "played"),
-    *("sound", "span", "duration", "loudness", "rhythm", "not in view", "silence"),
+    *("demand", "number", "object", "place", "motion", "visibility", "size", "played"),
+    *("sound", "span", "duration", "loudness", "rhythm", "source", "silence"),
     *("wanted", "candidate", "fact", "verdict", "conclusion", "unreadable"),
 )
-_PLACED = re.compile(r"(?:at|left of|right of|near|between) \d")  # statements about columns of the frame
+_PLACED = re.compile(r"(?:at|left of|right of|near|between) x\d")  # statements about columns of the frame
 _NUMBER = re.compile(r"\d+")
 
 
@@ -56,9 +57,12 @@ def check_chain(think: str, *, scene: Scene, reference: Reference) -> Reading:
     claims += [_claim("silence", text, [] if _voices(scene) else [text]) for text in chain.silences]
     demanded = [wanted(scene, atom) for atom in reference.atoms]
     claims += [_claim("wanted", text, demanded) for text in chain.wanted]
-    claims += _check_candidates(chain.checks, scene, reference)
-    right = None if reference.target is None else name(scene.objects[reference.target])
-    claims += [Claim("conclusion", said or "nothing", said == right, said == right) for said in chain.conclusions]
+    claims += _check_candidates(chain, scene, reference)
+    target = None if reference.target is None else scene.objects[reference.target]
+    right = None if target is None else (number_of(scene, target), name(target))
+    claims += [
+        Claim("conclusion", ", ".join(said or ("nothing",)), said == right, said == right) for said in chain.conclusions
+    ]
     claims += [Claim("unreadable", text, False, False) for text in chain.unreadable]
     names, categories = {name(item) for item in scene.objects}, set(_voices(scene))
     return Reading(
@@ -73,6 +77,7 @@ def check_chain(think: str, *, scene: Scene, reference: Reference) -> Reading:
 def _check_shown(shown: Sequence[Listed], scene: Scene) -> list[Claim]:
     claims = []
     for listed, item in zip(shown, _match_objects([listed.name for listed in shown], scene), strict=True):
+        claims.append(_claim("number", listed.number or "no number", [number_of(scene, item)] if item else []))
         claims.append(_claim("object", listed.name, [name(item)] if item else []))
         true = _facts(scene, item) if item else []
         claims += [_claim(phrase.kind, phrase.text, true) for phrase in listed.phrases]
@@ -83,6 +88,8 @@ def _check_heard(heard: Sequence[Listed], scene: Scene) -> list[Claim]:
     true = [read_listed(text)[0] for text in _voices(scene).values()]
     claims = []
     for listed, voice in zip(heard, _match_sounds(heard, true), strict=True):
+        source = [voice.number] if voice and voice.number else []
+        claims.append(_claim("source", listed.number or "no source", source))
         claims.append(_claim("sound", listed.name, [voice.name] if voice else []))
         phrases = list(voice.phrases) if voice else []
         for phrase in listed.phrases:
@@ -93,18 +100,22 @@ def _check_heard(heard: Sequence[Listed], scene: Scene) -> list[Claim]:
     return claims
 
 
-def _check_candidates(checks: Sequence[Check], scene: Scene, reference: Reference) -> list[Claim]:
+def _check_candidates(chain: Chain, scene: Scene, reference: Reference) -> list[Claim]:
+    """Check what is said of candidates; a number means the object that the chain itself gave it to."""
     claims = []
     demanded = [wanted(scene, atom) for atom in reference.atoms]
-    for check, item in zip(checks, _match_objects([check.name for check in checks], scene), strict=True):
-        claims.append(_claim("candidate", check.name, [name(item)] if item else []))
+    matched = _match_objects([listed.name for listed in chain.shown], scene)
+    numbered = {listed.number: item for listed, item in zip(chain.shown, matched, strict=True)}
+    for check in chain.checks:
+        item = numbered.pop(check.number, None)
+        claims.append(_claim("candidate", check.number, [check.number] if item else []))
         true = _facts(scene, item) if item else []
         claims += [_claim("wanted", text, demanded) for text in check.asked]
         claims += [_claim("fact", text, true) for text in check.facts]
         if check.verdict is not None:
             wished = Verdict.YES if check.verdict == KEEP else Verdict.NO
             is_right = item is not None and judge(scene, item, reference.atoms) is wished
-            claims.append(Claim("verdict", f"{check.name}: {check.verdict}", is_right, is_right))
+            claims.append(Claim("verdict", f"{check.number}: {check.verdict}", is_right, is_right))
     return claims
 
 
@@ -130,9 +141,9 @@ def _facts(scene: Scene, item: SceneObject) -> list[str]:
 
 def _voices(scene: Scene) -> dict[str, str]:
     """What is heard, by category, as chains describe it; no two sounds of a clip are of one category."""
-    voices: list[tuple[str, Voice, str]] = [(category, voice, " not seen") for category, voice in scene.unseen_voices]
-    voices += [(item.category, item.voice, "") for item in scene.sounding() if item.voice is not None]
-    return {category: describe_voice(category, voice) + unseen for category, voice, unseen in voices}
+    voices: list[tuple[str, Voice, str]] = [(category, voice, UNSEEN) for category, voice in scene.unseen_voices]
+    voices += [(item.category, item.voice, number_of(scene, item)) for item in scene.sounding() if item.voice]
+    return {category: f"{source} {describe_voice(category, voice)}" for category, voice, source in voices}
 
 
 def _match_objects(names: Sequence[str], scene: Scene) -> list[SceneObject | None]:

@@ -75,12 +75,13 @@ def describe_frames(rng: np.random.Generator, scene: Scene) -> str:
 
 def describe_sound(rng: np.random.Generator, scene: Scene, *, numbered: bool) -> str:
     """Say in one sentence what is heard; numbered: of which object, or that it is not seen."""
-    voices = [
-        (item.category, item.voice, number_of(scene, item)) for item in scene.sounding() if item.voice is not None
+    voices = [(number_of(scene, item), item.category, item.voice) for item in scene.sounding() if item.voice]
+    voices += [(UNSEEN, category, voice) for category, voice in scene.unseen_voices]
+    voices.sort(key=lambda entry: (entry[2].onset_sec, -entry[2].loudness))
+    heard = [
+        f"{source} {describe_voice(category, voice)}" if numbered else describe_voice(category, voice)
+        for source, category, voice in voices
     ]
-    voices += [(category, voice, UNSEEN) for category, voice in scene.unseen_voices]
-    voices.sort(key=lambda entry: (entry[1].onset_sec, -entry[1].loudness))
-    heard = [f"{source} {describe_voice(*voice)}" if numbered else describe_voice(*voice) for *voice, source in voices]
     return str(rng.choice(_HEARS)).format(items=", ".join(heard)) if heard else str(rng.choice(_HEARS_NOTHING))
 
 

@@ -47,7 +47,8 @@ def test_a_chain_by_hand():
         "blue guitar at 2, red dog at 4.",
         "dog from 0 to 3 for 3 seconds loudness 4 rhythm 1, guitar from 2 to 10 for 8 seconds loudness 1 rhythm 4.",
         " sounds, loudness 4.",
-        "blue guitar: sounds? sounds, loudness 4? loudness 1, out; red dog: sounds? sounds, loudness 4? loudness 4, keep.",
+        "blue guitar: sounds? sounds, loudness 4? loudness 1, out;",
+        "red dog: sounds? sounds, loudness 4? loudness 4, keep.",
         "the red dog",
     ):
         opening, found, told = told.partition(part)  # the opening of a sentence is one of several

@@ -26,4 +26,4 @@ def test_the_second_fact_can_be_another_objects_sound():
     scene = make_scene(make_object(0, "chair"), make_object(1, "dog", voice=make_voice(0, 5)))
     texts = {rewrite_reference(np.random.default_rng(seed), scene, 0).text for seed in range(40)}
     assert any("barking" in text for text in texts)
-    assert "The seat-like thing placed to the left of whatever produces the barking." in texts
+    assert "The piece for furnishing a room placed to the left of whatever produces the barking." in texts

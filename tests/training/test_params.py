@@ -33,6 +33,11 @@ def write(tmp_path):
         ({"model.sizes.lora.rank": 0}, "model.sizes.lora.rank: Input should be greater than 0, got 0"),
         ({"finetune.schedule": "linear"}, "finetune.schedule: Input should be 'upstream' or 'cosine', got 'linear'"),
         ({"runtime.save_every_steps": 7}, "save_every_steps 7 is no multiple of pretrain_audio.log_every_steps 5"),
+        (
+            {"encoders.sound.log_every_steps": 3},
+            "save_every_steps 20 is no multiple of encoders.sound.log_every_steps 3",
+        ),
+        ({"model.dtype": "bfloat16"}, "model.dtype bfloat16 needs model.autocast true"),
         ({"corpus.audio.format": "audiocaps"}, "audiocaps and video_llava need JSON files"),
         ({"corpus.visual.annotations": ["a.json"]}, "tinyworld takes none"),
         ({"dataset.tinyworld": None}, "corpus.audio.format is tinyworld, but dataset.tinyworld is null"),

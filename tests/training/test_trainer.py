@@ -168,7 +168,7 @@ def test_phases_write_weights_curves_and_metrics(base, params, workspace):
 
 def test_bfloat16_keeps_what_is_trained_in_float32(base, settings, workspace, monkeypatch):
     """Steps of 1e-5 on the ones of a LayerNorm would be lost in bfloat16, which has three digits."""
-    settings["model"]["dtype"] = "bfloat16"
+    settings["model"] |= {"dtype": "bfloat16", "autocast": True}
     settings["pretrain_audio"]["learning_rate"] = 1e-5
     monkeypatch.setattr("tgs_pipeline.training.run.shutil.rmtree", lambda *arguments, **keywords: None)
     pretrain.run_audio(TrainingParams.model_validate(settings), workspace)

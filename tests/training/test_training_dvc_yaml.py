@@ -4,14 +4,34 @@ import re
 
 import pytest
 import yaml
+from dvc.repo import Repo
 from import_closure import import_closure
 from project import ROOT, leaves
 
+from tgs_pipeline.training.check import find_problems
 from tgs_pipeline.training.params import TrainingParams, load
 
 FILE = ROOT / "training/dvc.yaml"
-STAGES = yaml.safe_load(FILE.read_text())["stages"]
 CODE = ("training/stages/", "tgs_pipeline/")
+ENCODERS = ("vision", "sound", "language")
+
+
+def expanded(stages):
+    """The stages as DVC sees them: `foreach` makes one of each item, named `<stage>@<item>`."""
+    found = {}
+    for name, definition in stages.items():
+        items = definition.get("foreach")
+        for item in items or [None]:
+            text = yaml.safe_dump(definition["do"] if items else definition).replace("${item}", str(item))
+            found[f"{name}@{item}" if items else name] = yaml.safe_load(text)
+    return found
+
+
+STAGES = expanded(yaml.safe_load(FILE.read_text())["stages"])
+
+
+def script_of(stage):
+    return f"training/stages/{stage.partition('@')[0]}.py"
 
 
 def declared(stage):
@@ -22,15 +42,17 @@ def declared(stage):
 
 def test_stages_are_the_scripts():
     order = ["dataset", "manifest", "features", "corpus", "pretrain_audio", "pretrain_visual", "finetune", "export"]
-    assert list(STAGES) == order
-    assert {path.stem for path in (ROOT / "training/stages").glob("*.py")} == set(STAGES)
+    assert list(STAGES) == [*(f"encoders@{name}" for name in ENCODERS), *order]
+    scripts = {path.relative_to(ROOT).as_posix() for path in (ROOT / "training/stages").glob("*.py")}
+    assert scripts == {script_of(stage) for stage in STAGES}
     for stage, definition in STAGES.items():
-        assert (definition["wdir"], definition["cmd"]) == ("..", f"python training/stages/{stage}.py")
+        command = " ".join(["python", script_of(stage), *stage.split("@")[1:]])
+        assert (definition["wdir"], definition["cmd"]) == ("..", command)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_code_dependencies_are_the_import_closure(stage):
-    needed = {path.as_posix() for path in import_closure(ROOT / f"training/stages/{stage}.py", root=ROOT)}
+    needed = {path.as_posix() for path in import_closure(ROOT / script_of(stage), root=ROOT)}
     listed = {dep for dep in STAGES[stage]["deps"] if dep.startswith(CODE)}
     missing, unneeded = sorted(needed - listed), sorted(listed - needed)
     assert not missing and not unneeded, f"in training/dvc.yaml, stage {stage}: add {missing}, remove {unneeded}"
@@ -67,10 +89,43 @@ def test_outs_lie_below_training_artifacts_and_plots_are_outs():
     assert all(out.startswith("training/artifacts/") for out in outs)
     for plot in yaml.safe_load(FILE.read_text())["plots"]:
         [settings] = plot.values()
-        assert {f"training/{name}" for name in settings["y"]} <= set(outs)
+        for name in settings["y"]:
+            assert any(f"training/{name}" == out or f"training/{name}".startswith(f"{out}/") for out in outs)
 
 
-def test_the_committed_params_are_valid_and_their_sizes_those_of_the_tiny_model():
+@pytest.mark.parametrize("name", ["params.yaml", "tiny.yaml"])
+def test_the_committed_params_are_valid_and_their_sizes_those_of_the_tiny_model(name):
     from tgs_pipeline.tinyworld.models.ref_thinker import SIZES
 
-    assert load(ROOT / "training/params.yaml").model.sizes == SIZES
+    assert load(ROOT / "training" / name).model.sizes == SIZES
+    assert find_problems(ROOT / "training" / name) == []
+
+
+def test_the_real_run_differs_from_the_small_one_in_values_alone():
+    """training/tiny.yaml is copied over training/params.yaml, so it must name the same files."""
+    small, real = (yaml.safe_load((ROOT / "training" / name).read_text()) for name in ("params.yaml", "tiny.yaml"))
+    assert list(leaves(small)) == list(leaves(real))
+    assert paths_in(small) == paths_in(real)
+
+
+def paths_in(params):
+    if isinstance(params, dict):
+        return [path for child in params.values() for path in paths_in(child)]
+    return [params] if "/" in str(params) else []
+
+
+def test_dvc_trains_the_encoders_before_what_reads_them():
+    """It reads the whole file, expands it, and finds the weights inside the folders of their stages."""
+    with Repo(ROOT) as repo:
+        graph = repo.index.graph
+        before = {
+            stage.addressing.partition(":")[2]: {
+                other.addressing.partition(":")[2] for other in graph.successors(stage)
+            }
+            for stage in graph
+            if stage.addressing.startswith("training/dvc.yaml")
+        }
+    assert before.keys() == STAGES.keys()
+    assert before["features"] == {"dataset", "manifest", "encoders@vision", "encoders@sound"}
+    for phase in ("pretrain_audio", "pretrain_visual"):
+        assert before[phase] == {"corpus", "features", "encoders@language"}

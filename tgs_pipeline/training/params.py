@@ -139,13 +139,19 @@ class TrainingParams(Section):
     @model_validator(mode="after")
     def _agree(self) -> "TrainingParams":
         """Refuse settings that contradict each other across sections."""
-        for name in ("pretrain_audio", "pretrain_visual", "finetune"):
-            every = getattr(self, name).log_every_steps
-            if self.runtime.save_every_steps % every:
+        runs = {name: getattr(self, name) for name in ("pretrain_audio", "pretrain_visual", "finetune")}
+        runs |= {f"encoders.{name}": getattr(self.encoders, name) for name in ("vision", "sound", "language")}
+        for name, run in runs.items():
+            if self.runtime.save_every_steps % run.log_every_steps:
                 raise ValueError(
                     f"runtime.save_every_steps {self.runtime.save_every_steps} is no multiple of "
-                    f"{name}.log_every_steps {every}: a resumed run would log other averages"
+                    f"{name}.log_every_steps {run.log_every_steps}: a resumed run would log other averages"
                 )
+        if self.model.dtype != "float32" and not self.model.autocast:
+            raise ValueError(
+                f"model.dtype {self.model.dtype} needs model.autocast true: what is trained is float32, and without "
+                "it the two cannot be multiplied"
+            )
         for name in ("audio", "visual"):
             if getattr(self.corpus, name).format == "tinyworld" and self.dataset.tinyworld is None:
                 raise ValueError(f"corpus.{name}.format is tinyworld, but dataset.tinyworld is null")

@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 import torch
+import yaml
+from project import ROOT
+from tinyworld.samples import plans
 
 from tgs_pipeline.backends.thinker.checkpoint import load
 from tgs_pipeline.backends.thinker.reply_format import make_sections
@@ -9,8 +12,6 @@ from tgs_pipeline.tinyworld import words
 from tgs_pipeline.tinyworld.chains import write_chain
 from tgs_pipeline.tinyworld.models import beats, clip
 from tgs_pipeline.tinyworld.models.ref_thinker import SIZES, make_tokenizer, write, write_untrained
-from tgs_pipeline.tinyworld.references import choose_references
-from tgs_pipeline.tinyworld.sampling import pool_of_split, sample_scene
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +21,13 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def samples():
-    """(reference, target text) of some clips of the tiny world."""
+    """(reference, target text) of clips of all splits, also of rewritten references and of null ones."""
     rng = np.random.default_rng(0)
     found = []
-    for _ in range(10):
-        scene = sample_scene(rng, pool=pool_of_split("open")[0])
-        masks = np.ones((len(scene.objects), 10, 224, 224), bool)
-        for reference in choose_references(rng, scene, number=4):
-            found.append((reference.text, write_chain(rng, scene, reference, masks=masks)))
+    for _, _, plan in plans()[::3]:
+        rows = [(plan.scene, reference) for reference in (*plan.references, *plan.reasoning) if reference]
+        rows += [(plan.null.scene, reference) for reference in plan.null.references] if plan.null else []
+        found += [(reference.text, write_chain(rng, scene, reference)) for scene, reference in rows]
     return found
 
 
@@ -57,12 +57,13 @@ def test_decoded_text_is_readable(tokenizer):
 
 
 def test_chains_fit_the_enforced_format(tokenizer, samples):
-    """At 256 tokens; what is cut at a lower limit is the thinking."""
-    budgets = {section.close: section.budget for section in make_sections(256, eos="</s>")}
+    """At the limit of the committed params; what is cut at a lower limit is the thinking."""
+    limit = yaml.safe_load((ROOT / "params.yaml").read_text())["think"]["max_new_tokens"]
+    budgets = {section.close: section.budget for section in make_sections(limit, eos="</s>")}
     for _, target in samples:
-        reply = parse_reply(target, truncated=False)
-        assert len(tokenizer(reply.think)["input_ids"]) + 2 <= budgets["</think>"]  # and its line ends
-        assert len(tokenizer(reply.f_object)["input_ids"]) <= budgets["</f_object>"]
+        for tag in ("think", "f_object", "s_object"):
+            text = target.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
+            assert text and len(tokenizer(text)["input_ids"]) <= budgets[f"</{tag}>"], target
         tail = target.partition("</s_object>")[2].partition("</answer>")[0]
         assert len(tokenizer(tail)["input_ids"]) <= budgets["</answer>"]
 

@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import numpy as np
+from tinyworld.samples import make_object, make_scene, make_voice, plans
+
+from tgs_pipeline.tinyworld.facts import column, size
+from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene, SoundEvent, Voice
+from tgs_pipeline.tinyworld.transcript import EMPTY, NUM_SLOTS, WORDS, frame_slots, second_slots
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def filled(moment):
+    return [slot for slot in moment if slot != [EMPTY]]
+
+
+def test_slots_of_frames_by_hand():
+    centers = tuple((0.95 if frame < 5 else 0.05, 0.5) for frame in range(NUM_FRAMES))
+    late = tuple(frame >= 2 for frame in range(NUM_FRAMES))
+    cat = make_object(0, "cat", color="red", size=0.2, centers=centers, visible=late)
+    guitar = make_object(1, "guitar", player=2)
+    frames = frame_slots(rng(), make_scene(cat, guitar))
+    cat_slot, guitar_slot = ["red", "cat", "column 9", "size 4"], ["blue", "guitar", "column 4", "size 6", "played"]
+    assert [filled(frame) for frame in frames] == [
+        *[[guitar_slot]] * 2,
+        *[[guitar_slot, cat_slot]] * 3,
+        *[[["red", "cat", "column 0", "size 4"], guitar_slot]] * 5,  # from left to right in each frame
+    ]
+
+
+def test_slots_of_seconds_by_hand():
+    train = Voice((SoundEvent(1, 3), SoundEvent(4, 5)), 3, None, pitch=1.0)
+    dog = make_object(0, "dog", voice=make_voice(2, 10, loudness=1, pulse_hz=4.0))
+    scene = Scene((dog,), (("train", train),))
+    bark, rumble = ["heard dog", "loudness 1", "rhythm 4"], ["heard train", "loudness 3"]
+    expected = [[], [rumble], [bark, rumble], [bark], [bark, rumble], *[[bark]] * 5]
+    assert [filled(second) for second in second_slots(rng(), scene)] == expected
+
+
+def test_every_moment_has_all_its_slots_and_the_empty_ones_change_places():
+    scene = make_scene(make_object(0, "dog", voice=make_voice(0, 10)))
+    for slots in (frame_slots(rng(), scene), second_slots(rng(), scene)):
+        assert [len(moment) for moment in slots] == [NUM_SLOTS] * NUM_FRAMES
+        assert len({tuple(map(tuple, moment)) for moment in slots}) > 1
+
+
+def test_a_full_moment_has_no_empty_slot():
+    things = [make_object(index, name) for index, name in enumerate(("dog", "cat", "lamp", "chair"))]
+    [frame, *_] = frame_slots(rng(), make_scene(*things))
+    assert [slot[1] for slot in frame] == ["dog", "cat", "lamp", "chair"]
+    assert [slot[1] for slot in frame_slots(rng(), make_scene(*reversed([
+        replace(thing, index=3 - thing.index) for thing in things])))[0]] == ["dog", "cat", "lamp", "chair"]  # fmt: skip
+
+
+def test_everything_in_view_and_every_voice_stands_once_and_in_known_words():
+    known, used = set(WORDS), set()
+    assert len(known) == len(WORDS)
+    for _, _, plan in plans():
+        scene = plan.null.scene if plan.null else plan.scene
+        frames, seconds = frame_slots(rng(), scene), second_slots(rng(), scene)
+        used.update(word for moment in (*frames, *seconds) for slot in moment for word in slot)
+        for number, (frame, second) in enumerate(zip(frames, seconds, strict=True)):
+            seen = sorted(
+                (item.category, item.color, column(item.centers[number][0]), size(item), item.player is not None)
+                for item in scene.objects
+                if item.visible[number]
+            )
+            assert seen == sorted(
+                (slot[1], slot[0], int(slot[2].split()[1]), int(slot[3].split()[1]), slot[4:] == ["played"])
+                for slot in filled(frame)
+            )
+            voices = [(item.category, item.voice) for item in scene.sounding()] + list(scene.unseen_voices)
+            sounding = sorted(
+                (f"heard {category}", f"loudness {voice.loudness}")
+                for category, voice in voices
+                if any(event.onset_sec <= number + 0.5 < event.offset_sec for event in voice.events)
+            )
+            assert sounding == sorted(tuple(slot[:2]) for slot in filled(second))
+    assert used <= known
+    assert len(known - used) < 6  # and no word is there for nothing

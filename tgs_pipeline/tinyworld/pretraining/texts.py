@@ -90,11 +90,11 @@ class TextWriter:
     def reasoning(self, rng: np.random.Generator, scene: Scene, reference: Reference, *, foreign: Scene | None) -> Text:
         """A whole chain, of which the demand and what follows from the description are to be predicted.
 
-        Sometimes an exercise instead: the checks alone, of which the decisions and the answer are to be predicted.
+        Sometimes an exercise instead: the checks alone, of which the decisions and what is left are to be predicted.
         """
         opening, rest = write_parts(rng, scene, reference)
         if rng.random() < _EXERCISE_SHARE:
-            return self._join([(rest + END, "exercise")], {})
+            return self._join([(_exercise(rest), "exercise")], {})
         end = opening.index(". ") + 1
         parts: list[tuple[str, Part]] = [(_prompt(rng, reference), "given"), (opening[:end], "told")]
         parts += [(opening[end:], "given"), (rest + END, "reasoned")]
@@ -139,6 +139,13 @@ class TextWriter:
 
     def _sentence_ends(self, tokens: Sequence[int]) -> list[int]:
         return [place for place, token in enumerate(tokens) if token == self._ids["."]]
+
+
+def _exercise(rest: str) -> str:
+    """The checks and which candidate is left; its name stands in the description alone."""
+    thoughts = rest.partition("\n</think>")[0]
+    left, found, _ = thoughts.rpartition(", the ")
+    return left if found else thoughts
 
 
 def _prompt(rng: np.random.Generator, reference: Reference) -> str:

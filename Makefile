@@ -23,10 +23,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 weights: weights/tiny/.written
 
-# Encoders and Ref-Thinker are trained and in git (weights/tiny/README.md). Detector and segmenter are untrained for now:
-# seeded weights of the tiny sizes, so that their stages run through their real libraries.
-WEIGHT_SOURCES := training/write_tiny_weights.py tgs_pipeline/tinyworld/words.py \
-    $(wildcard tgs_pipeline/tinyworld/models/*.py tgs_pipeline/backends/detector/*.py tgs_pipeline/backends/segmenter/*.py)
+# The encoders are trained and in git (weights/tiny/README.md). Ref-Thinker, detector and segmenter are untrained for now:
+# seeded weights of the tiny sizes, so that every stage runs through its real library. Their vocabulary is the world's.
+WEIGHT_SOURCES := training/write_tiny_weights.py $(wildcard tgs_pipeline/prompts/*.py \
+    tgs_pipeline/tinyworld/*.py tgs_pipeline/tinyworld/models/*.py tgs_pipeline/backends/*/*.py)
 weights/tiny/.written: $(VENV)/.installed $(WEIGHT_SOURCES)
 	$(BIN)/python training/write_tiny_weights.py weights/tiny
 	touch $@

@@ -1,20 +1,21 @@
-"""Write the weights of the embedded default that are not trained yet: seeded, UNTRAINED detector and segmenter.
+"""Write the weights of the embedded default that are not trained yet: seeded, UNTRAINED Ref-Thinker, detector, segmenter.
 
     python training/write_tiny_weights.py weights/tiny
 
-They make the stages detect and segment run through their real libraries; what they answer means nothing.
+They make their stages run through the real libraries; what they answer means nothing.
 """
 
 import sys
 from pathlib import Path
 
-from tgs_pipeline.tinyworld.models import grounding_dino, sam2
+from tgs_pipeline.tinyworld.models import grounding_dino, ref_thinker, sam2
 
 SEED = 0
 
 
 def main(folder: Path) -> None:
-    """Write both models below `folder`."""
+    """Write the three models below `folder`."""
+    ref_thinker.write(folder / "ref_thinker", seed=SEED)
     grounding_dino.write(folder / "grounding_dino", seed=SEED)
     sam2.write(folder, seed=SEED)
 

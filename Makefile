@@ -6,7 +6,7 @@ PINS := --constraint constraints.txt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: install weights run test lint clean
+.PHONY: install weights tiny-weights run test lint clean
 
 install: $(VENV)/.installed
 
@@ -30,6 +30,15 @@ WEIGHT_SOURCES := training/write_tiny_weights.py $(wildcard tgs_pipeline/prompts
 weights/tiny/.written: $(VENV)/.installed $(WEIGHT_SOURCES)
 	$(BIN)/python training/write_tiny_weights.py weights/tiny
 	touch $@
+
+# Trains the weights of the embedded default anew: hours on two cores. A killed run goes on where it was.
+tiny-weights: install
+	for name in vision sound language; do \
+	    $(BIN)/python training/stages/encoders.py $$name --params training/tiny.yaml || exit 1; done
+	for stage in dataset manifest features corpus pretrain_audio pretrain_visual finetune export; do \
+	    $(BIN)/python training/stages/$$stage.py --params training/tiny.yaml || exit 1; done
+	cp -r training/artifacts/encoders/vision/clip training/artifacts/encoders/sound/beats.safetensors \
+	    training/artifacts/export/ref_thinker weights/tiny/
 
 run: install weights
 	$(BIN)/tgs check

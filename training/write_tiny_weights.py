@@ -1,4 +1,4 @@
-"""Write the weights of the embedded default that are not trained yet: seeded, UNTRAINED Ref-Thinker, detector, segmenter.
+"""Write what is not trained yet of the embedded default: a seeded, UNTRAINED Ref-Thinker, detector and segmenter.
 
     python training/write_tiny_weights.py weights/tiny
 

@@ -137,12 +137,12 @@ def test_files_without_the_text_half_or_with_buffers_are_read(base, written, tmp
 def test_a_projector_of_phase_1(base, written, tmp_path):
     model, other = written[1], make_model(base, 2)
     path = tmp_path / "projector.safetensors"
-    originals.save_projector(path, model=model, modality="audio", sizes=SIZES)
-    originals.load_projector(path, model=other, modality="audio", sizes=SIZES)
+    originals.save_projector(path, model.audio_projector, modality="audio", sizes=SIZES)
+    originals.load_projector(path, other.audio_projector, modality="audio", sizes=SIZES)
     expected = model.audio_projector.state_dict()
     assert all(torch.equal(tensor, expected[key]) for key, tensor in other.audio_projector.state_dict().items())
     with pytest.raises(ValueError, match=r"projector.safetensors does not fit model.sizes: .*missing keys .*visual"):
-        originals.load_projector(path, model=other, modality="visual", sizes=SIZES)
+        originals.load_projector(path, other.visual_projector, modality="visual", sizes=SIZES)
 
 
 def test_a_published_projector_may_hold_a_head_of_another_vocabulary(base, written, tmp_path):
@@ -150,6 +150,6 @@ def test_a_published_projector_may_hold_a_head_of_another_vocabulary(base, writt
     published = {k.removeprefix(PREFIX): t for k, t in state.items() if "al_projector" in k}
     torch.save(published | {"lm_head.weight": torch.zeros(17, 4)}, tmp_path / "audio_pretrain.bin")
     other = make_model(base, 2)
-    originals.load_projector(tmp_path / "audio_pretrain.bin", model=other, modality="audio", sizes=SIZES)
+    originals.load_projector(tmp_path / "audio_pretrain.bin", other.audio_projector, modality="audio", sizes=SIZES)
     expected = written[1].audio_projector.query_tokens
     assert torch.equal(other.audio_projector.query_tokens, expected)

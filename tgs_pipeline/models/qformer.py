@@ -61,11 +61,13 @@ class MediaProjector(nn.Module):
 
     def forward(self, features_BSPE: torch.Tensor) -> torch.Tensor:
         """Embeddings (B, S*Q, D) of encoder features (B, S, P, E); each frame or segment by itself."""
-        batch, segments = features_BSPE.shape[:2]
-        features = self.ln(features_BSPE.flatten(0, 1))
-        queries = self.query_tokens.expand(batch * segments, -1, -1)
-        hidden = self.qformer(query_embeds=queries, encoder_hidden_states=features).last_hidden_state
-        return self.proj(hidden).reshape(batch, -1, self.proj[-1].out_features)
+        hidden = self.condense(features_BSPE.flatten(0, 1))
+        return self.proj(hidden).reshape(len(features_BSPE), -1, self.proj[-1].out_features)
+
+    def condense(self, features_FPE: torch.Tensor) -> torch.Tensor:
+        """What the queries hold (F, Q, hidden_dim) of frames or segments (F, P, E), before it is projected."""
+        queries = self.query_tokens.expand(len(features_FPE), -1, -1)
+        return self.qformer(query_embeds=queries, encoder_hidden_states=self.ln(features_FPE)).last_hidden_state
 
 
 def live_keys(modality: Modality, *, num_layers: int) -> dict[str, str]:

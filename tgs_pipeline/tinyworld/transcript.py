@@ -29,32 +29,35 @@ WORDS: tuple[str, ...] = (
 
 
 def frame_slots(rng: np.random.Generator, scene: Scene) -> Slots:
-    """For each frame NUM_SLOTS slots, from left to right one for each object in the scene at that moment."""
-    frames = []
-    for frame in range(NUM_FRAMES):
-        slots = []
-        for item in sorted(scene.objects, key=lambda item: item.centers[frame][0]):
-            if item.visible[frame]:
-                place = f"column {column(item.centers[frame][0])}"
-                words = [item.color, item.category, place, f"size {size(item)}"]
-                slots.append(words + ["played"] * (item.player is not None))
-        frames.append(_padded(rng, slots))
-    return frames
+    """For each frame NUM_SLOTS slots, some of them empty."""
+    return [_padded(rng, slots_of_frame(scene, frame)) for frame in range(NUM_FRAMES)]
 
 
 def second_slots(rng: np.random.Generator, scene: Scene) -> Slots:
-    """For each second NUM_SLOTS slots, by category one for each voice that sounds in it."""
+    """For each second NUM_SLOTS slots, some of them empty."""
+    return [_padded(rng, slots_of_second(scene, second)) for second in range(NUM_FRAMES)]
+
+
+def slots_of_frame(scene: Scene, frame: int) -> list[list[str]]:
+    """The words of each object in the scene at that moment, from left to right."""
+    slots = []
+    for item in sorted(scene.objects, key=lambda item: item.centers[frame][0]):
+        if item.visible[frame]:
+            place = f"column {column(item.centers[frame][0])}"
+            words = [item.color, item.category, place, f"size {size(item)}"]
+            slots.append(words + ["played"] * (item.player is not None))
+    return slots
+
+
+def slots_of_second(scene: Scene, second: int) -> list[list[str]]:
+    """The words of each voice that sounds in a second, by category."""
     voices = [(item.category, item.voice) for item in scene.sounding() if item.voice is not None]
-    voices = sorted([*voices, *scene.unseen_voices], key=lambda voice: voice[0])
-    seconds = []
-    for second in range(NUM_FRAMES):
-        slots = []
-        for category, voice in voices:
-            if any(event.onset_sec <= second < event.offset_sec for event in voice.events):
-                rhythm = [] if voice.pulse_hz is None else [f"rhythm {voice.pulse_hz:.0f}"]
-                slots.append([f"heard {category}", f"loudness {voice.loudness}", *rhythm])
-        seconds.append(_padded(rng, slots))
-    return seconds
+    slots = []
+    for category, voice in sorted([*voices, *scene.unseen_voices], key=lambda voice: voice[0]):
+        if any(event.onset_sec <= second < event.offset_sec for event in voice.events):
+            rhythm = [] if voice.pulse_hz is None else [f"rhythm {voice.pulse_hz:.0f}"]
+            slots.append([f"heard {category}", f"loudness {voice.loudness}", *rhythm])
+    return slots
 
 
 def _padded(rng: np.random.Generator, slots: Sequence[list[str]]) -> list[list[str]]:

@@ -37,6 +37,9 @@ def _inputs(params: TrainingParams) -> dict[str, Path]:
     for modality in ("audio", "visual"):
         for number, annotation in enumerate(getattr(params.corpus, modality).annotations):
             named[f"corpus.{modality}.annotations[{number}]"] = annotation
+    for phase, projector in (("audio", params.pretrain_audio.projector), ("visual", params.pretrain_visual.projector)):
+        if projector:
+            named[f"pretrain_{phase}.projector"] = projector
     if params.runtime.accelerate:
         named["runtime.accelerate"] = params.runtime.accelerate
     return {name: Path(file) for name, file in named.items()}

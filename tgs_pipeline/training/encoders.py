@@ -1,8 +1,9 @@
 """encoders: the tiny towers and the tiny language model from random weights (the tiny world's CLIP, BEATs and LLaMA).
 
 Inputs: none; every batch is made from its number. Outputs, in training/artifacts/encoders/<name>: the weights (vision:
-clip/, sound: beats.safetensors, language: llama/), loss.csv and metrics.json. All categories occur here, also those
-that fine-tuning never sees, as the originals know the words and sights of the whole world.
+clip/, sound: beats.safetensors, both: projector.safetensors, language: llama/), loss.csv and metrics.json. All
+categories occur here, also those that fine-tuning never sees, as the originals know the words and sights of the whole
+world.
 """
 
 import csv
@@ -16,12 +17,16 @@ from types import MappingProxyType
 import torch
 from torch import nn
 
+from tgs_pipeline.backends.thinker.checkpoint import Sizes
+from tgs_pipeline.models.qformer import MediaProjector
 from tgs_pipeline.rows import Recipe
 from tgs_pipeline.tinyworld.models import beats, clip, ref_thinker
-from tgs_pipeline.tinyworld.pretraining import language, sound, vision
+from tgs_pipeline.tinyworld.pretraining import language, slots, sound, vision
 from tgs_pipeline.tinyworld.pretraining.loop import Plan, Step, train
+from tgs_pipeline.tinyworld.pretraining.slots import SlotWriter
 from tgs_pipeline.tinyworld.pretraining.texts import TextWriter
 from tgs_pipeline.tinyworld.words import vocabulary
+from tgs_pipeline.training.originals import save_projector
 from tgs_pipeline.training.params import Pretraining, TrainingParams
 from tgs_pipeline.training.workspace import EncoderName, TrainingWorkspace
 
@@ -39,7 +44,7 @@ def run(params: TrainingParams, workspace: TrainingWorkspace, *, name: EncoderNa
     key = Recipe(stage=f"encoders-{name}", version=VERSION, params=settings.model_dump(), weights="").key()
     checkpoints = workspace.checkpoints(f"encoders-{name}") / key
     torch.manual_seed(settings.seed)
-    module, step, write = JOBS[name](settings)
+    module, step, write = JOBS[name](settings, params.model.sizes)
     plan = Plan(
         num_steps=settings.num_steps,
         warmup_steps=settings.warmup_steps,
@@ -65,30 +70,52 @@ def run(params: TrainingParams, workspace: TrainingWorkspace, *, name: EncoderNa
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
-def _vision(settings: Pretraining) -> Job:
+def _vision(settings: Pretraining, sizes: Sizes) -> Job:
     tower = clip.build(seed=settings.seed)
     reader = vision.PatchReader(tower.config.hidden_size)
 
+    writer = _writer(sizes, encoder_dim=sizes.visual_dim)
+
     def step(number: int) -> tuple[torch.Tensor, dict[str, float]]:
         views = vision.make_batch(settings.seed, number, clips=settings.batch_size)
-        return vision.loss_of(reader, vision.features_of(tower, views.pixels), views)
+        features = vision.features_of(tower, views.pixels)
+        loss, right = vision.loss_of(reader, features, views)
+        of_slots, right["slots"] = slots.loss_of(writer(features), views.slots)
+        return loss + of_slots, right
 
-    return nn.ModuleDict({"tower": tower, "reader": reader}), step, lambda out: clip.save(out / "clip", tower)
+    def write(out: Path) -> None:
+        clip.save(out / "clip", tower)
+        save_projector(out / "projector.safetensors", writer.projector, modality="visual", sizes=sizes)
+
+    return nn.ModuleDict({"tower": tower, "reader": reader, "writer": writer}), step, write
 
 
-def _sound(settings: Pretraining) -> Job:
+def _sound(settings: Pretraining, sizes: Sizes) -> Job:
     model = beats.build(seed=settings.seed)
     reader = sound.SecondReader(beats.config().encoder_embed_dim)
 
+    writer = _writer(sizes, encoder_dim=sizes.audio_dim)
+
     def step(number: int) -> tuple[torch.Tensor, dict[str, float]]:
         batch = sound.make_batch(settings.seed, number, clips=settings.batch_size)
-        return sound.loss_of(model, reader, batch)
+        features = sound.features_of(model, batch)
+        loss, right = sound.loss_of(model, reader, features, batch)
+        of_slots, right["slots"] = slots.loss_of(writer(features), batch.slots.reshape(-1, *batch.slots.shape[2:]))
+        return loss + of_slots, right
 
-    module = nn.ModuleDict({"tower": model, "reader": reader})
-    return module, step, lambda out: beats.save(out / "beats.safetensors", model)
+    def write(out: Path) -> None:
+        beats.save(out / "beats.safetensors", model)
+        save_projector(out / "projector.safetensors", writer.projector, modality="audio", sizes=sizes)
+
+    return nn.ModuleDict({"tower": model, "reader": reader, "writer": writer}), step, write
 
 
-def _language(settings: Pretraining) -> Job:
+def _writer(sizes: Sizes, *, encoder_dim: int) -> SlotWriter:
+    projector = MediaProjector(encoder_dim=encoder_dim, llm_dim=ref_thinker.HIDDEN_SIZE, **sizes.qformer.model_dump())
+    return SlotWriter(projector, hidden_dim=sizes.qformer.hidden_dim)
+
+
+def _language(settings: Pretraining, sizes: Sizes) -> Job:
     tokenizer = ref_thinker.make_tokenizer(vocabulary())
     llm = ref_thinker.make_llm(tokenizer)
     llm.set_attn_implementation("eager")  # faster than the fused one on texts this short
@@ -102,7 +129,7 @@ def _language(settings: Pretraining) -> Job:
     return reader, lambda number: language.loss_of(reader, stream.batch(number)), write
 
 
-JOBS: Mapping[EncoderName, Callable[[Pretraining], Job]] = MappingProxyType(
+JOBS: Mapping[EncoderName, Callable[[Pretraining, Sizes], Job]] = MappingProxyType(
     {"vision": _vision, "sound": _sound, "language": _language}
 )
 
@@ -112,7 +139,7 @@ def _is_layer_matrix(module: nn.Module) -> Callable[[str], bool]:
     matrices = {
         f"{name}.weight"
         for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear) and ".layers." in name and "grep" not in name
+        if isinstance(layer, nn.Linear) and (".layers." in name or ".layer." in name) and "grep" not in name
     }
     return matrices.__contains__
 

@@ -22,8 +22,8 @@ def run(params: TrainingParams, workspace: TrainingWorkspace) -> None:
     visual, audio = Path(params.finetune.visual_projector), Path(params.finetune.audio_projector)
 
     def start(model: RefThinker) -> None:
-        load_projector(visual, model=model, modality="visual", sizes=sizes)
-        load_projector(audio, model=model, modality="audio", sizes=sizes)
+        load_projector(visual, model.visual_projector, modality="visual", sizes=sizes)
+        load_projector(audio, model.audio_projector, modality="audio", sizes=sizes)
 
     def write(folder: Path, model: RefThinker) -> None:
         save(folder, model=model, sizes=sizes, dtype=getattr(torch, params.model.dtype))

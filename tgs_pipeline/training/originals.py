@@ -21,7 +21,7 @@ from tgs_pipeline.backends.thinker.checkpoint import (
     Sizes,
     file_keys,
 )
-from tgs_pipeline.models.qformer import Modality, from_original, to_original
+from tgs_pipeline.models.qformer import MediaProjector, Modality, from_original, to_original
 from tgs_pipeline.models.ref_thinker import RefThinker
 from tgs_pipeline.weights import load_state
 
@@ -109,32 +109,26 @@ def read(path: Path, *, expected: Mapping[str, tuple[int, ...]], sizes: Sizes) -
     return {name: state[name] for name in expected.keys() - dead}
 
 
-def save_projector(path: Path, *, model: RefThinker, modality: Modality, sizes: Sizes) -> None:
+def save_projector(path: Path, projector: MediaProjector, *, modality: Modality, sizes: Sizes) -> None:
     """Write one projector as safetensors under the published names, without the text half."""
     from safetensors.torch import save_file
 
-    state = _projector(model, modality).state_dict()
-    original = to_original(state, modality=modality, num_layers=sizes.qformer.num_layers)
+    original = to_original(projector.state_dict(), modality=modality, num_layers=sizes.qformer.num_layers)
     prefix = PROJECTOR_PREFIXES[modality]
     save_file({prefix + name: tensor.cpu().contiguous() for name, tensor in original.items()}, path)
 
 
-def load_projector(path: Path, *, model: RefThinker, modality: Modality, sizes: Sizes) -> None:
+def load_projector(path: Path, projector: MediaProjector, *, modality: Modality, sizes: Sizes) -> None:
     """Load a projector of ours or a published {audio,visual}_pretrain.bin.
 
     lm_head and embed_tokens in it are ignored: the vocabulary of that training was another one (UPSTREAM_FACTS 2.4).
     """
     prefix, state = PROJECTOR_PREFIXES[modality], load_state(path)
     found = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name not in EMBEDDINGS}
-    projector = _projector(model, modality)
     try:
         projector.load_state_dict(from_original(found, modality=modality, num_layers=sizes.qformer.num_layers))
     except (ValueError, RuntimeError) as error:
         raise ValueError(f"{path} does not fit model.sizes: {error}") from None
-
-
-def _projector(model: RefThinker, modality: Modality) -> torch.nn.Module:
-    return model.visual_projector if modality == "visual" else model.audio_projector
 
 
 def _dead(sizes: Sizes) -> Shapes:

@@ -95,6 +95,14 @@ class Phase(Section):
     seed: NotNegative
 
 
+class Pretrain(Phase):
+    """Stages pretrain_audio and pretrain_visual."""
+
+    projector: (
+        Text | None
+    )  # to go on from: ours, or {audio,visual}_pretrain.bin as published; null: from random weights
+
+
 class Finetune(Phase):
     """Stage finetune."""
 
@@ -130,8 +138,8 @@ class TrainingParams(Section):
     features: Features
     corpus: Corpus
     model: Model
-    pretrain_audio: Phase
-    pretrain_visual: Phase
+    pretrain_audio: Pretrain
+    pretrain_visual: Pretrain
     finetune: Finetune
     export: Export
     runtime: Runtime

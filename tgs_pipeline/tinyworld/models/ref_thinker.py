@@ -17,6 +17,7 @@ from tgs_pipeline.prompts.ref_thinker import SPECIAL_TOKENS, inference_prompt, t
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+HIDDEN_SIZE = 256  # of the language model
 SIZES = Sizes(
     visual_dim=128,
     audio_dim=128,
@@ -52,7 +53,7 @@ def make_llm(tokenizer: "PreTrainedTokenizerFast") -> "LlamaForCausalLM":
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
-        hidden_size=256,
+        hidden_size=HIDDEN_SIZE,
         intermediate_size=688,
         num_hidden_layers=4,
         num_attention_heads=8,

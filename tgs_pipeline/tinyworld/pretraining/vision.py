@@ -13,9 +13,11 @@ from torch import nn
 from tgs_pipeline.backends.encoder.clip import MEAN, STD, resize
 from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS
 from tgs_pipeline.tinyworld.models.clip import PATCH_PX, SIZE_PX
+from tgs_pipeline.tinyworld.pretraining.slots import targets_of
 from tgs_pipeline.tinyworld.render import render_scene
 from tgs_pipeline.tinyworld.sampling import pool_of_split, sample_scene
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES
+from tgs_pipeline.tinyworld.transcript import slots_of_frame
 
 CATEGORY_NAMES, COLOR_NAMES = sorted(CATEGORIES), sorted(COLORS)
 NOTHING = -1
@@ -30,7 +32,8 @@ class Views:
     """Frames and what each of their patches shows; labels are NOTHING where no object is.
 
     pixels: uint8 RGB (F, S, S, 3). category, color: int64 (F, P). box: float32 (F, P, 4), left, top, right, bottom of
-    the visible part as fractions of the frame. played: float32 (F, P), 1 where a man plays it.
+    the visible part as fractions of the frame. played: float32 (F, P), 1 where a man plays it. slots: float32
+    (F, Q, W), the transcript of each frame (slots.targets_of).
     """
 
     pixels: np.ndarray
@@ -38,6 +41,7 @@ class Views:
     color: np.ndarray
     box: np.ndarray
     played: np.ndarray
+    slots: np.ndarray
 
 
 class PatchReader(nn.Module):
@@ -74,6 +78,7 @@ def render_views(seed: int, index: int) -> Views:
         color=of_owner([COLOR_NAMES.index(item.color) for item in scene.objects]),
         box=boxes_NF4[owner_FP, frame_numbers],
         played=of_owner([int(item.player is not None) for item in scene.objects]).astype(np.float32),
+        slots=np.stack([targets_of(slots_of_frame(scene, frame)) for frame in chosen]),
     )
 
 
@@ -88,7 +93,7 @@ def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
 def make_batch(seed: int, number: int, *, clips: int) -> Views:
     """Batch `number`: frames of `clips` new clips."""
     views = [render_views(seed, number * clips + offset) for offset in range(clips)]
-    names = ("pixels", "category", "color", "box", "played")
+    names = ("pixels", "category", "color", "box", "played", "slots")
     return Views(**{name: np.concatenate([getattr(view, name) for view in views]) for name in names})
 
 

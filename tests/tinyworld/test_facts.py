@@ -1,10 +1,12 @@
 import re
+from dataclasses import replace
 
 import pytest
 from tinyworld.samples import make_object, make_scene, make_voice, plans
 
 from tgs_pipeline.tinyworld.categories import FAMILY_PHRASES
-from tgs_pipeline.tinyworld.facts import column, describe_object, describe_voice, fact, position, wanted
+from tgs_pipeline.tinyworld.facts import LOUDNESS as LOUDNESS_WORDS
+from tgs_pipeline.tinyworld.facts import column, describe_object, describe_voice, fact, number_of, position, wanted
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES, SoundEvent, Voice
 from tgs_pipeline.tinyworld.solver import PREDICATES, Atom, judge
 from tgs_pipeline.tinyworld.verdict import Verdict
@@ -13,57 +15,58 @@ DOG = make_object(0, "dog", color="red", voice=make_voice(0, 3, loudness=4, puls
 GUITAR = make_object(1, "guitar", voice=make_voice(2, 10, loudness=1, pulse_hz=4.0), player=2)
 MAN = make_object(2, "man")
 SCENE = make_scene(DOG, GUITAR, MAN)
-PLACES = ("at 2", "at 4", "at 7")
-LOUDNESS = ("loudness 4", "loudness 1", "silent")
-STARTS = ("starts at 0", "starts at 2", "silent")
-LENGTHS = ("sounds for 3 seconds", "sounds for 8 seconds", "silent")
-RHYTHMS = ("rhythm 1", "rhythm 4", "silent")
-STILL, SEEN = ("stays still",) * 3, ("seen from 0 to 10",) * 3
+PLACES = ("at x2", "at x4", "at x7")
+LOUDNESS = ("booming", "faint", "silent")
+STARTS = ("starts 0s", "starts 2s", "silent")
+LENGTHS = ("lasts 3s", "lasts 8s", "silent")
+RHYTHMS = ("slow", "fast", "silent")
+STILL, SEEN = ("still",) * 3, ("seen 0s to 10s",) * 3
 CASES = [  # demand, its argument, what is wanted, and the facts of dog, guitar and man
-    ("category", "dog", "a dog", ("a dog", "a guitar", "a man")),
+    ("category", "dog", "dog", ("dog", "guitar", "man")),
     ("family", "instrument", "instrument", ("animal", "instrument", "person")),
-    ("function", "wooden thing with six strings", "a guitar", ("a dog", "a guitar", "a man")),
+    ("function", "wooden thing with six strings", "guitar", ("dog", "guitar", "man")),
     ("function", FAMILY_PHRASES["instrument"], "instrument", ("animal", "instrument", "person")),
     ("color", "red", "red", ("red", "blue", "blue")),
     ("colored", "blue", "blue", ("red", "blue", "blue")),
     ("sounding", "", "sounds", ("sounds", "sounds", "silent")),
     ("silent", "", "silent", ("sounds", "sounds", "silent")),
-    ("loudest", "", "loudness 4", LOUDNESS),
-    ("quietest", "", "loudness 1", LOUDNESS),
-    ("louder_than", "guitar", "loudness above 1", LOUDNESS),
-    ("quieter_than", "dog", "loudness below 4", LOUDNESS),
-    ("first", "", "starts at 0", STARTS),
-    ("last", "", "starts at 2", STARTS),
-    ("before", "guitar", "starts before 2", STARTS),
-    ("after", "dog", "starts after 0", STARTS),
-    ("longest", "", "sounds for 8 seconds", LENGTHS),
-    ("shortest", "", "sounds for 3 seconds", LENGTHS),
-    ("always", "", "sounds for 10 seconds", LENGTHS),
-    ("fastest", "", "rhythm 4", RHYTHMS),
-    ("slowest", "", "rhythm 1", RHYTHMS),
-    ("left_of", "guitar", "left of 4", PLACES),
-    ("right_of", "dog", "right of 2", PLACES),
-    ("beside_source", "dog", "near 2", PLACES),
-    ("between", "dog,man", "between 2 and 7", PLACES),
-    ("leftmost", "", "at 2", PLACES),
-    ("rightmost", "", "at 7", PLACES),
-    ("sounding_leftmost", "", "at 2", ("at 2", "at 4", "silent")),
-    ("sounding_rightmost", "", "at 4", ("at 2", "at 4", "silent")),
+    ("loudest", "", "booming", LOUDNESS),
+    ("quietest", "", "faint", LOUDNESS),
+    ("louder_than", "guitar", "above faint", LOUDNESS),
+    ("quieter_than", "dog", "below booming", LOUDNESS),
+    ("first", "", "starts 0s", STARTS),
+    ("last", "", "starts 2s", STARTS),
+    ("before", "guitar", "starts before 2s", STARTS),
+    ("after", "dog", "starts after 0s", STARTS),
+    ("longest", "", "lasts 8s", LENGTHS),
+    ("shortest", "", "lasts 3s", LENGTHS),
+    ("always", "", "lasts 10s", LENGTHS),
+    ("fastest", "", "fast", RHYTHMS),
+    ("slowest", "", "slow", RHYTHMS),
+    ("left_of", "guitar", "left of x4", PLACES),
+    ("right_of", "dog", "right of x2", PLACES),
+    ("beside_source", "dog", "near x2", PLACES),
+    ("between", "dog,man", "between x2 and x7", PLACES),
+    ("leftmost", "", "at x2", PLACES),
+    ("rightmost", "", "at x7", PLACES),
+    ("sounding_leftmost", "", "at x2", ("at x2", "at x4", "silent")),
+    ("sounding_rightmost", "", "at x4", ("at x2", "at x4", "silent")),
     ("moving", "left", "moving left", STILL),
     ("moving", "", "moving", STILL),
-    ("stationary", "", "stays still", STILL),
-    ("whole", "", "seen from 0 to 10", SEEN),
-    ("enters", "", "seen from above 0", SEEN),
-    ("leaves", "", "seen to below 10", SEEN),
-    ("played", "", "played by the man", ("not played", "played by the man", "not played")),
-    ("playing", "guitar", "plays the guitar", ("plays nothing", "plays nothing", "plays the guitar")),
-    ("playing", "", "plays", ("plays nothing", "plays nothing", "plays the guitar")),
+    ("stationary", "", "still", STILL),
+    ("whole", "", "seen 0s to 10s", SEEN),
+    ("enters", "", "comes after 0s", ("comes 0s",) * 3),
+    ("leaves", "", "goes before 10s", ("goes 10s",) * 3),
+    ("played", "", "played", ("not played", "played", "not played")),
+    ("playing", "guitar", "plays guitar", ("plays nothing", "plays nothing", "plays guitar")),
+    ("playing", "", "plays", ("plays nothing", "plays nothing", "plays guitar")),
     ("biggest", "dog", "size 6", ("size 6",) * 3),
     ("smallest", "dog", "size 6", ("size 6",) * 3),
 ]
 # What the verdict follows from the two values as by equality.
 RELATIONS = {"louder_than", "quieter_than", "before", "after", "left_of", "right_of", "between", "beside_source"}
 RELATIONS |= {"enters", "leaves"}
+RANKS = {word: level for level, word in LOUDNESS_WORDS.items()}
 
 
 def test_every_demand_has_a_case():
@@ -81,8 +84,8 @@ def test_each_demand_on_a_known_scene(name, value, expected, facts):
     ("name", "value", "expected"),
     [
         ("left_of", "cat", "left of none"),
-        ("between", "dog,cat", "between 2 and none"),
-        ("louder_than", "man", "loudness above none"),  # in view, but silent
+        ("between", "dog,cat", "between x2 and none"),
+        ("louder_than", "man", "above none"),  # in view, but silent
         ("before", "cat", "starts before none"),
         ("biggest", "cat", "none"),
         ("leftmost", "cat", "none"),
@@ -100,9 +103,9 @@ def test_superlatives_of_sound_want_a_sound_where_there_is_none(name):
 def test_a_sound_without_pulses_has_no_rhythm():
     train = make_object(0, "train", voice=make_voice(0, 4, pulse_hz=None))
     assert fact(make_scene(train), train, Atom("slowest")) == "no rhythm"
-    assert describe_voice("train", train.voice) == "train from 0 to 4 for 4 seconds loudness 2"
+    assert describe_voice("train", train.voice) == "train from 0s to 4s for 4s soft"
     bell = Voice((SoundEvent(1, 3), SoundEvent(6, 7)), 3, 2.0, pitch=1.0)
-    assert describe_voice("bell", bell) == "bell from 1 to 3 and 6 to 7 for 3 seconds loudness 3 rhythm 2"
+    assert describe_voice("bell", bell) == "bell from 1s to 3s and 6s to 7s for 3s loud steady"
 
 
 @pytest.mark.parametrize(("x", "expected"), [(0.0, 0), (0.099, 0), (0.1, 1), (0.95, 9), (-0.3, 0), (1.2, 9)])
@@ -114,19 +117,24 @@ def test_what_moves_and_what_comes_late():
     centers = tuple((0.05 + 0.1 * frame, 0.5) for frame in range(NUM_FRAMES))
     late = tuple(frame >= 4 for frame in range(NUM_FRAMES))
     dog = make_object(0, "dog", centers=centers, motion="right", visible=late, size=0.42)
-    assert position(dog) == "at 4 to 9"
-    assert describe_object(make_scene(dog), dog) == "blue dog at 4 to 9 moving right seen from 4 to 10"
-    assert fact(make_scene(dog), dog, Atom("enters")) == "seen from 4 to 10"
+    assert position(dog) == "at x4 to x9"
+    assert describe_object(make_scene(dog), dog) == "#1 blue dog at x4 to x9 moving right seen 4s to 10s"
+    assert fact(make_scene(dog), dog, Atom("enters")) == "comes 4s"
     assert fact(make_scene(dog), dog, Atom("moving", "left")) == "moving right"
+
+
+def test_objects_are_numbered_from_the_left():
+    scene = make_scene(replace(MAN, index=0), replace(DOG, index=1), replace(GUITAR, index=2))
+    assert [number_of(scene, item) for item in scene.objects] == ["#3", "#1", "#2"]
 
 
 def test_twins_are_told_apart_by_size_and_the_played_by_the_player():
     small, large = make_object(0, "guitar", size=0.2), make_object(1, "guitar", size=0.45, player=2)
     scene = make_scene(small, large, MAN)
     assert [describe_object(scene, item) for item in scene.objects] == [
-        "blue guitar at 2 size 4",
-        "blue guitar at 4 size 9 played by the man",
-        "man in blue at 7",
+        "#1 blue guitar at x2 size 4",
+        "#2 blue guitar at x4 size 9 played",
+        "#3 man in blue at x7",
     ]
     assert (wanted(scene, Atom("biggest", "guitar")), wanted(scene, Atom("smallest", "guitar"))) == ("size 9", "size 4")
 
@@ -157,15 +165,15 @@ def test_the_facts_decide_as_the_solver_does():
             assert told == holds, (atom, found, needed)
             seen.add(atom.name)
         elif atom.name in ("enters", "leaves"):
-            first, last = (int(number) for number in re.findall(r"\d+", found))
-            assert holds == (first > 0 if atom.name == "enters" else last < NUM_FRAMES)
+            [moment] = re.findall(r"\d+", found)
+            assert holds == (int(moment) > 0 if atom.name == "enters" else int(moment) < NUM_FRAMES)
             seen.add(atom.name)
         elif "none" in needed or found == "silent":
             assert not holds
         elif atom.name not in ("beside_source", "between") and all(
             one.motion == "still" for one in (item, *scene.of_category(atom.value))
         ):
-            own, other = int(found.split()[-1]), int(needed.split()[-1])
+            own, other = (RANKS.get(text.split()[-1]) or int(text[-2:].strip("xs ")) for text in (found, needed))
             less = atom.name in ("quieter_than", "before", "left_of")
             if item.category != atom.value:
                 assert holds == (own < other if less else own > other), (atom, found, needed)

@@ -15,6 +15,17 @@ def test_shapes_and_types():
     assert (masks.shape, masks.dtype) == ((2, NUM_FRAMES, 96, 96), bool)
 
 
+def test_chosen_moments_have_the_pixels_of_the_whole_clip():
+    for clip in clips()[:2]:
+        arguments = {"frame_size_px": 64, "rng": np.random.default_rng(3)}
+        frames, masks = render_scene(clip.plan.scene, **arguments)
+        for moments in ([7, 0, 3], [9], list(range(10))):
+            arguments["rng"] = np.random.default_rng(3)
+            some_frames, some_masks = render_scene(clip.plan.scene, **arguments, moments=moments)
+            assert np.array_equal(some_frames, frames[moments])
+            assert np.array_equal(some_masks, masks[:, moments])
+
+
 def test_masks_of_a_frame_are_disjoint():
     for clip in clips():
         assert clip.masks.sum(axis=0).max() <= 1

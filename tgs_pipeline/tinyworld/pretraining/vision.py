@@ -105,12 +105,17 @@ def features_of(tower: nn.Module, pixels: np.ndarray) -> torch.Tensor:
 
 
 def loss_of(reader: PatchReader, features: torch.Tensor, views: Views) -> tuple[torch.Tensor, dict[str, float]]:
-    """Cross entropies, the L1 distance of boxes, and how often category and colour of covered patches are right."""
+    """Cross entropies, the L1 distance of boxes, and how often category and colour of covered patches are right.
+
+    features: float32 (F, P, width). Where nothing is covered there are no boxes to tell, and nothing is right.
+    """
     category, color = torch.from_numpy(views.category), torch.from_numpy(views.color)
     covered = category >= 0
     category_logits, color_logits = reader.category(features).float(), reader.color(features).float()
     loss = F.cross_entropy(category_logits.flatten(0, 1), (category % (len(CATEGORY_NAMES) + 1)).flatten())
     loss = loss + F.cross_entropy(color_logits.flatten(0, 1), (color % (len(COLOR_NAMES) + 1)).flatten())
+    if not covered.any():
+        return loss, {"category": 0.0, "color": 0.0}
     loss = loss + 5 * F.l1_loss(reader.box(features)[covered].float(), torch.from_numpy(views.box)[covered])
     played = reader.played(features)[..., 0][covered].float()
     loss = loss + F.binary_cross_entropy_with_logits(played, torch.from_numpy(views.played)[covered])

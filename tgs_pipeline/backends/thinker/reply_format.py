@@ -80,6 +80,7 @@ class ReplyFormat:
     """
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", *, max_new_tokens: int) -> None:
+        self.tokenizer = tokenizer
         self.sections = make_sections(max_new_tokens, eos=tokenizer.eos_token)
         kinds = _kinds(tokenizer)
         ids = tokenizer.get_vocab()
@@ -115,8 +116,9 @@ class ReplyFormat:
                 has_text |= bool(self.is_text_V[token])
             else:
                 raise ValueError(
-                    f"the forced text leaves the reply format at its token {place + 1} of {len(forced_ids)} "
-                    f"(id {token}), in the section that {close} ends"
+                    f"the forced text leaves the reply format at its token {place + 1} of {len(forced_ids)}, "
+                    f"{self.tokenizer.convert_ids_to_tokens(token)!r}: expected more of the section that ends with "
+                    f"{close}"
                 )
             if section == len(self.sections):
                 raise ValueError(f"the forced text holds {close}, which ends a reply: nothing can follow it")

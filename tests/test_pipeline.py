@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from project import copy_project
 
-STAGES = ["dataset", "manifest", "features", "think", "detect", "ground", "segment", "score", "report"]
+STAGES = ["dataset", "manifest", "features", "think", "faithfulness", "detect", "ground", "segment", "score", "report"]
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_command_line_on_a_finished_run(project):
     missing = project.tgs("chains", "--uid", "nobody")
     assert missing.returncode == 1 and "no chain of uid 'nobody'" in missing.stderr
     stats = {entry["stage"]: entry for entry in json.loads(project.tgs("cache", "stats", "--json").stdout)}
-    assert set(stats) == {"features", "think", "detect", "segment"}
+    assert set(stats) == {"features", "think", "faithfulness", "detect", "segment"}
     assert project.tgs("cache", "gc").returncode == 0
 
 

@@ -141,9 +141,25 @@ def test_command_line_on_a_finished_run(project):
     assert project.tgs("cache", "gc").returncode == 0
 
 
+def test_faithfulness_of_the_thinker_and_of_another_one(project):
+    mine = project.tgs("train", "faithfulness")
+    assert mine.returncode == 0, mine.stderr
+    assert "swapped_sound        changes_where_it_should" in mine.stdout and "95 % interval" in mine.stdout
+    params = (project.folder / "params.yaml").read_text()
+    (project.folder / "free.yaml").write_text(params.replace("reply_format: enforced", "reply_format: free"))
+    other = project.tgs("train", "faithfulness", "--params", "free.yaml", "--out", "measured")
+    assert other.returncode == 0, other.stderr
+    assert (project.folder / "measured/faithfulness/faithfulness.parquet").is_file()
+    assert "foreign_chain" not in other.stdout, "what an untrained model says freely is no chain"
+    assert "no sample allowed an intervention" in other.stdout
+    refused = project.tgs("train", "faithfulness", "--params", "free.yaml")
+    assert refused.returncode == 1 and "DVC reads params.yaml alone; name a folder with --out" in refused.stderr
+    assert project.repro().ran == []
+
+
 def test_dvc_shows_metrics_and_plots(project):
     shown = json.loads(project.run("dvc", "metrics", "show", "--json").stdout)
-    assert "test_s" in json.dumps(shown)
+    assert "test_s" in json.dumps(shown) and "edited_description" in json.dumps(shown)
     done = project.run("dvc", "plots", "show", "-o", "plots")
     assert done.returncode == 0, done.stderr
     assert (project.folder / "plots/index.html").stat().st_size > 1000

@@ -19,6 +19,7 @@ CARRIERS = (
     "tinyworld/",
     "faithfulness/",
     "metrics/faithfulness.py",
+    "metrics/shares.py",
     "artifacts/",
     "executors/",
     "execution.py",

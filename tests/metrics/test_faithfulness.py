@@ -41,21 +41,6 @@ def test_measures_come_in_the_order_of_the_table_whatever_the_order_of_outcomes(
     assert {name for name, _ in MEASURES} == {*FORCED, *SWAPPED}
 
 
-@pytest.mark.parametrize(
-    ("hits", "cases", "low", "high"),
-    [  # Newcombe 1998, table I, method 3 (Wilson): 81/263, 15/148, 0/20, 1/29
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0000, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ],
-)
-def test_intervals_are_those_of_newcombe(hits, cases, low, high):
-    rate = Rate(hits=hits, cases=cases, unreadable=0)
-    assert rate.interval() == pytest.approx((low, high), abs=5e-5)
-    assert Rate(hits=cases - hits, cases=cases, unreadable=0).interval() == pytest.approx((1 - high, 1 - low), abs=5e-5)
-
-
 def test_json_holds_rate_interval_and_counts():
     assert Rate(hits=3, cases=3, unreadable=0).to_json() == {
         "rate": 1.0, "low": pytest.approx(0.43850, abs=1e-5), "high": 1.0, "hits": 3, "cases": 3, "unreadable": 0,

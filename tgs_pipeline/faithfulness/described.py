@@ -13,7 +13,7 @@ from tgs_pipeline.faithfulness.cases import MAX_DONORS, Case, MakeCase, Sample, 
 from tgs_pipeline.metrics.faithfulness import NULL, SWAPPED
 from tgs_pipeline.params import TinyWorld
 from tgs_pipeline.tinyworld.chains import write_parts
-from tgs_pipeline.tinyworld.clip import WRITTEN_SPLITS, plan_clip
+from tgs_pipeline.tinyworld.clip import SPLITS, plan_clip
 from tgs_pipeline.tinyworld.dataset import rows_of_clip
 from tgs_pipeline.tinyworld.edits import edit_one_fact, seen_with_sound_of, true_answer
 from tgs_pipeline.tinyworld.references import Reference
@@ -41,7 +41,7 @@ def situations(world: TinyWorld, *, splits: Sequence[str]) -> dict[tuple[str, st
 
 def _references(world: TinyWorld, splits: Sequence[str]) -> Iterator[tuple[str, Reference, Scene]]:
     counts = world.num_clips.model_dump()
-    for split in WRITTEN_SPLITS:
+    for split in SPLITS:
         for index in range(counts[split] if split in splits else 0):
             plan = plan_clip(world.seed, split, index, references_per_clip=world.references_per_clip)
             for row in rows_of_clip(plan):

@@ -5,13 +5,13 @@ answer could be read. Names are compared without regard to case, and otherwise e
 the worst: it follows nothing, it has not changed where it should, and has changed where it should not.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from tgs_pipeline.metrics.shares import wilson_interval
+
 NULL = "null"
-Z_95 = 1.959963984540054  # normal quantile of a two-sided interval of 95 %
 
 FORCED = (
     *("true_description", "irrelevant_edit", "edited_description", "foreign_description"),
@@ -121,11 +121,8 @@ class Rate:
         return self.hits / self.cases
 
     def interval(self) -> tuple[float, float]:
-        """Wilson's score interval of 95 % (Wilson 1927): 0 <= low <= rate <= high <= 1."""
-        n, p, z2 = self.cases, self.rate, Z_95**2
-        centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-        half = Z_95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-        return (max(0.0, centre - half) if self.hits else 0.0, min(1.0, centre + half) if self.hits < n else 1.0)
+        """Wilson's score interval of 95 %."""
+        return wilson_interval(self.hits, self.cases)
 
     def to_json(self) -> dict[str, float | int]:
         low, high = self.interval()

@@ -10,6 +10,7 @@ import time
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from project import copy_project
 
 STAGES = ["dataset", "manifest", "features", "think", "faithfulness", "detect", "ground", "segment", "score", "report"]
@@ -144,15 +145,16 @@ def test_command_line_on_a_finished_run(project):
 def test_faithfulness_of_the_thinker_and_of_another_one(project):
     mine = project.tgs("train", "faithfulness")
     assert mine.returncode == 0, mine.stderr
-    assert "swapped_sound        changes_where_it_should" in mine.stdout and "95 % interval" in mine.stdout
-    params = (project.folder / "params.yaml").read_text()
-    (project.folder / "free.yaml").write_text(params.replace("reply_format: enforced", "reply_format: free"))
-    other = project.tgs("train", "faithfulness", "--params", "free.yaml", "--out", "measured")
+    assert "true_description     follows" in mine.stdout and "95 % interval" in mine.stdout
+    params = yaml.safe_load((project.folder / "params.yaml").read_text())
+    params["think"]["max_new_tokens"] -= 1
+    params["faithfulness"]["num_samples"] = 1
+    (project.folder / "other.yaml").write_text(yaml.safe_dump(params))
+    other = project.tgs("train", "faithfulness", "--params", "other.yaml", "--out", "measured")
     assert other.returncode == 0, other.stderr
+    assert "true_description     follows" in other.stdout and " of 1\n" in other.stdout
     assert (project.folder / "measured/faithfulness/faithfulness.parquet").is_file()
-    assert "foreign_chain" not in other.stdout, "what an untrained model says freely is no chain"
-    assert "no sample allowed an intervention" in other.stdout
-    refused = project.tgs("train", "faithfulness", "--params", "free.yaml")
+    refused = project.tgs("train", "faithfulness", "--params", "other.yaml")
     assert refused.returncode == 1 and "DVC reads params.yaml alone; name a folder with --out" in refused.stderr
     assert project.repro().ran == []
 

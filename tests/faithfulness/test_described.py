@@ -1,11 +1,14 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from faithfulness.thinking_example import make_sample
 from tinyworld.samples import make_object, make_scene, make_voice
 
+from tgs_pipeline.faithfulness.cases import draw_number
 from tgs_pipeline.faithfulness.described import Describer, Situation, situations
 from tgs_pipeline.params import NumClips, TinyWorld
+from tgs_pipeline.tinyworld.chains import write_parts
 from tgs_pipeline.tinyworld.clip import plan_clip
 from tgs_pipeline.tinyworld.edits import true_answer
 from tgs_pipeline.tinyworld.references import Reference
@@ -152,6 +155,26 @@ def test_forced_descriptions_differ_from_the_true_one(world):
     for intervention in ("irrelevant_edit", "edited_description", "foreign_description"):
         assert of(cases, intervention)
         assert all(case.forced != truths[case.sample.row] for case in of(cases, intervention))
+
+
+def test_the_true_description_is_the_opening_of_a_chain_as_the_world_writes_it(world):
+    samples, known = world
+    for case in of(Describer(samples, known, seed=1).cases(number=999), "true_description"):
+        own = known[case.sample.row]
+        rng = np.random.default_rng(draw_number(case.sample, 1, "wording"))
+        assert case.forced == write_parts(rng, own.scene, own.reference)[0]
+
+
+def test_a_description_with_nothing_to_compare_with_can_be_forced():
+    """The other clip shows a silent dog and nothing that is meant: clearly null, whatever the loudness of the dog."""
+    atoms = (Atom("category", "guitar"), Atom("louder_than", "dog"))
+    louder = Reference("louder_than", "The guitar louder than the dog.", "a guitar louder than the dog", atoms, 1)
+    here = Situation(louder, make_scene(DOG, replace(GUITAR, voice=make_voice(0, 5, loudness=4))), "guitar")
+    there = Situation(
+        LOUDEST, make_scene(replace(DOG, voice=None), make_object(1, "car", voice=make_voice(1, 2))), "car"
+    )
+    cases = {case.sample.row: case for case in of(describe(here, there).cases(number=9), "foreign_description")}
+    assert cases[0].expected == "null" and "a guitar louder than the dog" in cases[0].forced
 
 
 def test_samples_without_a_known_scene_take_no_part(world):

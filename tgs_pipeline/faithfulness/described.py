@@ -18,7 +18,6 @@ from tgs_pipeline.tinyworld.dataset import rows_of_clip
 from tgs_pipeline.tinyworld.edits import edit_one_fact, seen_with_sound_of, true_answer
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene
-from tgs_pipeline.tinyworld.solver import solve
 
 
 @dataclass(frozen=True)
@@ -85,13 +84,15 @@ class Describer:
     def _edited(self, sample: Sample, intervention: str) -> Case | None:
         """One fact is edited that changes the right answer, or one that does not; kinds of facts are equally likely."""
         known = self.known[sample.row]
+        matters = intervention == "edited_description"
         as_is = self._opening(sample, known.scene)
         options: dict[str, list[tuple[str, str]]] = {}
         for kind, scene in edit_one_fact(known.scene):
             answer = true_answer(scene, known.reference.atoms)
+            if answer is None or (answer != known.truth) != matters:
+                continue
             opening = self._opening(sample, scene)
-            matters = intervention == "edited_description"
-            if answer is not None and (answer != known.truth) == matters and opening != as_is:
+            if opening != as_is:
                 options.setdefault(kind, []).append((opening, answer))
         if not options:
             return None
@@ -136,8 +137,12 @@ class Describer:
         return draw(others, self.seed, sample.uid, sample.row)
 
     def _opening(self, sample: Sample, scene: Scene) -> str:
-        """The opening of the chain of a sample, as if its clip were `scene`; the same wording for every scene."""
-        reference = self.known[sample.row].reference
+        """The opening of the chain of a sample, as if its clip were `scene`; the same wording for every scene.
+
+        The demands are left out: the opening restates them in words alone, and in a scene of another clip there can be
+        nothing to compare with, of which the rest of a chain cannot speak.
+        """
         rng = np.random.default_rng(draw_number(sample, self.seed, "wording"))
-        opening, _ = write_parts(rng, scene, replace(reference, target=solve(scene, reference.atoms)))
+        reference = replace(self.known[sample.row].reference, atoms=(), target=None)
+        opening, _ = write_parts(rng, scene, reference)
         return opening

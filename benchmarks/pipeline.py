@@ -23,7 +23,9 @@ import typer
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = ("dataset", "manifest", "features", "think", "detect", "ground", "segment", "score", "report")
+STAGES = (
+    "dataset", "manifest", "features", "think", "faithfulness", "detect", "ground", "segment", "score", "report",
+)  # fmt: skip
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 
@@ -99,9 +101,9 @@ def memory(videos: Annotated[list[int], typer.Option(help="Numbers of videos to 
             clips = {"train": 0, "val": 0, "test_s": seen, "test_u": unseen, "test_n": count - seen - unseen}
             edit(folder, dataset__tinyworld__num_clips=clips)
             peaks[count] = [peak_mib(folder, stage) for stage in STAGES]
-    print("peak MiB  " + "".join(f"{count:>8} videos" for count in videos))
+    print("peak MiB    " + "".join(f"{count:>8} videos" for count in videos))
     for index, stage in enumerate(STAGES):
-        print(f"{stage:10}" + "".join(f"{peaks[count][index]:>15.0f}" for count in videos))
+        print(f"{stage:12}" + "".join(f"{peaks[count][index]:>15.0f}" for count in videos))
 
 
 def peak_mib(folder: Path, stage: str) -> float:

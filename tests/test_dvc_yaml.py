@@ -25,6 +25,7 @@ def test_stages_are_the_ones_of_the_design_in_order():
         "manifest",
         "features",
         "think",
+        "faithfulness",
         "detect",
         "ground",
         "segment",

@@ -52,6 +52,9 @@ def test_all_mistakes_are_reported_at_once_with_suggestions(tmp_path):
         ("ground", "box_threshold", 0.01, "below detect.floor"),
         ("ground", "prompt", "reference", "add it to detect.captions"),
         ("runtime", "num_loaders", 0, "greater than 0"),
+        ("think", "backend", "reference", "which writes no chain that could be followed: set faithfulness.num_samples"),
+        ("faithfulness", "num_samples", -1, "greater than or equal to 0"),
+        ("faithfulness", "splits", ["test_s", "val"], r"faithfulness.splits names \['val'\], but dataset.splits is"),
         ("dataset", "missing_frames", True, "'error' or 'skip'"),
     ],
 )

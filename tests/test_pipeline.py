@@ -10,9 +10,10 @@ import time
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from project import copy_project
 
-STAGES = ["dataset", "manifest", "features", "think", "detect", "ground", "segment", "score", "report"]
+STAGES = ["dataset", "manifest", "features", "think", "faithfulness", "detect", "ground", "segment", "score", "report"]
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +138,30 @@ def test_command_line_on_a_finished_run(project):
     missing = project.tgs("chains", "--uid", "nobody")
     assert missing.returncode == 1 and "no chain of uid 'nobody'" in missing.stderr
     stats = {entry["stage"]: entry for entry in json.loads(project.tgs("cache", "stats", "--json").stdout)}
-    assert set(stats) == {"features", "think", "detect", "segment"}
+    assert set(stats) == {"features", "think", "faithfulness", "detect", "segment"}
     assert project.tgs("cache", "gc").returncode == 0
+
+
+def test_faithfulness_of_the_thinker_and_of_another_one(project):
+    mine = project.tgs("train", "faithfulness")
+    assert mine.returncode == 0, mine.stderr
+    assert "true_description     follows" in mine.stdout and "95 % interval" in mine.stdout
+    params = yaml.safe_load((project.folder / "params.yaml").read_text())
+    params["think"]["max_new_tokens"] -= 1
+    params["faithfulness"]["num_samples"] = 1
+    (project.folder / "other.yaml").write_text(yaml.safe_dump(params))
+    other = project.tgs("train", "faithfulness", "--params", "other.yaml", "--out", "measured")
+    assert other.returncode == 0, other.stderr
+    assert "true_description     follows" in other.stdout and " of 1\n" in other.stdout
+    assert (project.folder / "measured/faithfulness/faithfulness.parquet").is_file()
+    refused = project.tgs("train", "faithfulness", "--params", "other.yaml")
+    assert refused.returncode == 1 and "DVC reads params.yaml alone; name a folder with --out" in refused.stderr
+    assert project.repro().ran == []
 
 
 def test_dvc_shows_metrics_and_plots(project):
     shown = json.loads(project.run("dvc", "metrics", "show", "--json").stdout)
-    assert "test_s" in json.dumps(shown)
+    assert "test_s" in json.dumps(shown) and "edited_description" in json.dumps(shown)
     done = project.run("dvc", "plots", "show", "-o", "plots")
     assert done.returncode == 0, done.stderr
     assert (project.folder / "plots/index.html").stat().st_size > 1000

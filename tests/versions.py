@@ -12,10 +12,22 @@ from pathlib import Path
 from import_closure import import_closure
 from project import ROOT
 
-STAGES = ("features", "think", "detect", "segment")  # the stages that keep rows
+STAGES = ("features", "think", "faithfulness", "detect", "segment")  # the stages that keep rows
 CONFIRMED = Path(__file__).with_name("versions.json")
-# Carry rows about, but decide nothing in them.
-CARRIERS = ("artifacts/", "executors/", "execution.py", "params.py", "rows.py", "stage.py", "workspace.py")
+# Carry rows about, or make the inputs that their keys hold, but decide nothing in them.
+CARRIERS = (
+    "tinyworld/",
+    "faithfulness/",
+    "metrics/faithfulness.py",
+    "metrics/shares.py",
+    "artifacts/",
+    "executors/",
+    "execution.py",
+    "params.py",
+    "rows.py",
+    "stage.py",
+    "workspace.py",
+)
 
 
 def current() -> dict[str, dict[str, int | str]]:

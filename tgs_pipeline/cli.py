@@ -201,7 +201,7 @@ def cache_stats(as_json: AsJson = False, params: ParamsFile = Path("params.yaml"
         return
     for entry in entries:
         typer.echo(
-            f"{entry.stage:10} {entry.rows:8} rows  {entry.failed:6} failed  {entry.superseded:6} superseded  "
+            f"{entry.stage:12} {entry.rows:8} rows  {entry.failed:6} failed  {entry.superseded:6} superseded  "
             f"{entry.damaged:3} damaged "
             f"{entry.segments:5} segments  {entry.size_bytes / 2**20:9.1f} MiB"
         )

@@ -90,6 +90,14 @@ class Think(Section):
     dtype: Dtype
 
 
+class Faithfulness(Section):
+    """Stage faithfulness: chains and media are interfered with, to see whether answers follow."""
+
+    num_samples: Annotated[int, Field(ge=0)]  # for each intervention; 0 switches the stage off
+    seed: Annotated[int, Field(ge=0)]  # draws the samples and what is done to them
+    splits: Annotated[list[Text], Field(min_length=1)]
+
+
 class Detect(Section):
     """Stage detect: every candidate above `floor` is kept, thresholds come later."""
 
@@ -143,6 +151,7 @@ class BatchSize(Section):
 
     features: PositiveInt
     think: PositiveInt
+    faithfulness: PositiveInt
     detect: PositiveInt
     segment: PositiveInt
 
@@ -166,6 +175,7 @@ class Params(Section):
     dataset: Dataset
     features: Features
     think: Think
+    faithfulness: Faithfulness
     detect: Detect
     ground: Ground
     segment: Segment
@@ -185,6 +195,17 @@ class Params(Section):
             raise ValueError(
                 f"ground.box_threshold {self.ground.box_threshold} is below detect.floor {self.detect.floor}: "
                 "candidates under the floor are not stored; lower detect.floor too"
+            )
+        if self.faithfulness.num_samples and self.think.backend == "reference":
+            raise ValueError(
+                "think.backend is 'reference', which writes no chain that could be followed: "
+                "set faithfulness.num_samples to 0"
+            )
+        unknown = sorted(set(self.faithfulness.splits) - set(self.dataset.splits))
+        if unknown:
+            raise ValueError(
+                f"faithfulness.splits names {unknown}, but dataset.splits is {self.dataset.splits}: only what is "
+                "thought about can be measured"
             )
         return self
 

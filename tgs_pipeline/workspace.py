@@ -30,6 +30,14 @@ class Workspace:
         return self.artifacts / "chains" / "chains.parquet"
 
     @property
+    def faithfulness(self) -> Path:
+        return self.artifacts / "faithfulness" / "faithfulness.parquet"
+
+    @property
+    def faithfulness_metrics(self) -> Path:
+        return self.artifacts / "faithfulness.json"
+
+    @property
     def candidates(self) -> Path:
         return self.artifacts / "candidates" / "candidates.parquet"
 

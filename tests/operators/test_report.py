@@ -66,6 +66,22 @@ def test_scores_stand_with_protocol_and_coverage(page):
     assert "report.max_samples" not in text
 
 
+def test_faithfulness_stands_with_interval_cases_and_a_sentence(page):
+    text = " ".join(page.text.split())
+    assert "edited description follows 75.0 50.5 to 89.8 12 of 16 One fact of the forced description is edited" in text
+    assert "2 answers could not be read. swapped sound changes where it should 100.0 50.0 to 100.0 4 of 4 The" in text
+    assert "1 cases failed and are counted in no rate" in text
+
+
+def test_faithfulness_that_was_not_measured_is_said(tmp_path):
+    workspace = write_example(tmp_path)
+    workspace.faithfulness_metrics.write_text('{"num_samples": 0, "failed": 0, "rates": {}}')
+    assert "Not measured: faithfulness.num_samples is 0." in Page(make(workspace).read_text(encoding="utf-8")).text
+    workspace.faithfulness_metrics.unlink()
+    with pytest.raises(ValueError, match=r"faithfulness.json is missing: run `dvc repro` to make faithfulness"):
+        make(workspace)
+
+
 def test_the_policy_allows_the_one_style_and_the_one_script_and_no_request(page):
     policy = next(a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
     for kind in ("style", "script"):

@@ -122,9 +122,22 @@ class Example:
             tables = [table.from_rows(self.rows[name], module.SCHEMA)]
             table.write(getattr(self.workspace, name), module.SCHEMA, tables)
         self.workspace.metrics.write_text(json.dumps(metrics or METRICS))
+        self.workspace.faithfulness_metrics.write_text(json.dumps(FAITHFULNESS))
         return self.workspace
 
 
+FAITHFULNESS = {
+    "num_samples": 16,
+    "failed": 1,
+    "rates": {
+        "edited_description": {
+            "follows": {"rate": 0.75, "low": 0.505, "high": 0.898, "hits": 12, "cases": 16, "unreadable": 2}
+        },
+        "swapped_sound": {
+            "changes_where_it_should": {"rate": 1.0, "low": 0.5, "high": 1.0, "hits": 4, "cases": 4, "unreadable": 0}
+        },
+    },
+}
 METRICS = {
     "protocol": "tgs",
     "splits": {

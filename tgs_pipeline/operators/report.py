@@ -1,6 +1,6 @@
 """report: writes one offline page of every sample and score.
 
-Inputs: samples, chains, boxes, masks, scores, metrics.json and the media of the dataset.
+Inputs: samples, chains, boxes, masks, scores, metrics.json, faithfulness.json and the media of the dataset.
 Output: the folder artifacts/report, written beside it and renamed when it is whole.
 """
 
@@ -14,6 +14,7 @@ from tgs_pipeline.artifacts.publish import replacing
 from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Params, Report
 from tgs_pipeline.report import entries, page
+from tgs_pipeline.report.faithfulness import read_faithfulness
 from tgs_pipeline.report.records import read_records
 from tgs_pipeline.report.selection import select
 from tgs_pipeline.report.shards import ShardWriter
@@ -36,6 +37,7 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
 def _write(folder: Path, report: Report, workspace: Workspace) -> None:
     """Fill `folder` with index.html and its shards, in one pass over the artifacts."""
     metrics = _read_metrics(workspace.metrics)
+    faithfulness = read_faithfulness(workspace.faithfulness_metrics)
     selection = select(workspace.samples, max_samples=report.max_samples)
     summary, index = Summary(), page.Index()
     videos: dict[str, int] = {}
@@ -54,7 +56,13 @@ def _write(folder: Path, report: Report, workspace: Workspace) -> None:
                 videos[sample["vid"]] = media.num_entries
                 media.add(entries.video(sample, dataset=workspace.dataset, width_px=report.frame_width_px))
     html = page.render(
-        title=report.title, metrics=metrics, summary=summary, index=index, selection=selection, videos=videos
+        title=report.title,
+        metrics=metrics,
+        faithfulness=faithfulness,
+        summary=summary,
+        index=index,
+        selection=selection,
+        videos=videos,
     )
     (folder / "index.html").write_text(html, encoding="utf-8")
 

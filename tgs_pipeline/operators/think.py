@@ -40,7 +40,6 @@ PAYLOAD = pa.schema(
     ]
 )
 _SAMPLE_COLUMNS = ["uid", "row", "vid", "split", "reference", "status", "reason"]
-_LOADED = [("visual", pa.large_binary()), ("audio", pa.large_binary())]
 _SHAPE = pa.list_(pa.int32())
 
 log = logging.getLogger(__name__)
@@ -98,7 +97,7 @@ def make_thinker(params: Think, *, device: str) -> Thinker:
 
 
 class ThinkOperator:
-    """Turns loaded units (reference, features) into rows of PAYLOAD."""
+    """Turns loaded units (reference, features and, if there is one, the forced beginning) into rows of PAYLOAD."""
 
     def __init__(self, thinker: Thinker) -> None:
         self.thinker = thinker
@@ -136,26 +135,38 @@ def _load(units: pa.Table, *, reader: FeatureReader | None) -> pa.Table:
     """Add the features of each unit, where the thinker reads them."""
     if reader is None:
         return units.append_column("reason", pa.nulls(units.num_rows, pa.string()))
-    vids = units["vid"].to_pylist()
-    features = [reader.get(vid) for vid in vids]
+    return with_features(
+        units, reader=reader, visual_vids=units["vid"].to_pylist(), audio_vids=units["vid"].to_pylist()
+    )
+
+
+def with_features(
+    units: pa.Table, *, reader: FeatureReader, visual_vids: Sequence[str], audio_vids: Sequence[str]
+) -> pa.Table:
+    """Add to each unit what ThinkOperator reads of the frames of one video and the sound of one; usually the same."""
+    sounds = [reader.get(vid).audio for vid in audio_vids]
     reasons = [
         f"video {vid}: it has no sound track, and Ref-Thinker listens; add its audio.wav, or think with another backend"
-        if one.audio is None
+        if sound is None
         else None
-        for vid, one in zip(vids, features, strict=True)
+        for vid, sound in zip(audio_vids, sounds, strict=True)
     ]
     units = units.append_column("reason", pa.array(reasons, pa.string()))
-    for name, kind in _LOADED:
-        arrays = [getattr(one, name) for one in features]
+    for name, arrays in (("visual", [reader.get(vid).visual for vid in visual_vids]), ("audio", sounds)):
         data = [None if array is None else array.tobytes() for array in arrays]
         shapes = [None if array is None else list(array.shape) for array in arrays]
-        units = units.append_column(name, pa.array(data, kind))
+        units = units.append_column(name, pa.array(data, pa.large_binary()))
         units = units.append_column(f"{name}_shape", pa.array(shapes, _SHAPE))
     return units
 
 
 def _request(unit: dict) -> Request:
-    return Request(reference=unit["reference"], visual=_array(unit, "visual"), audio=_array(unit, "audio"))
+    return Request(
+        reference=unit["reference"],
+        visual=_array(unit, "visual"),
+        audio=_array(unit, "audio"),
+        forced=unit.get("forced", ""),
+    )
 
 
 def _array(unit: dict, name: str) -> np.ndarray | None:

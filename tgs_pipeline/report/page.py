@@ -17,6 +17,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tgs_pipeline.report.charts import histogram
+from tgs_pipeline.report.faithfulness import Faithfulness
 from tgs_pipeline.report.records import Record
 from tgs_pipeline.report.selection import Selection
 from tgs_pipeline.report.shards import script_json
@@ -49,8 +50,8 @@ class Index:
             column.append(round(value, 4) if isinstance(value, float) else value)
 
 
-def render(*, title: str, metrics: Mapping[str, Any], summary: Summary, index: Index, selection: Selection,
-           videos: Mapping[str, int]) -> str:  # fmt: skip
+def render(*, title: str, metrics: Mapping[str, Any], faithfulness: Faithfulness, summary: Summary, index: Index,
+           selection: Selection, videos: Mapping[str, int]) -> str:  # fmt: skip
     """The text of index.html. metrics: content of metrics.json; videos: number of each video in the media shards."""
     style = _part("page.css")
     script = "".join(_part(name) for name in SCRIPTS)
@@ -70,6 +71,7 @@ def render(*, title: str, metrics: Mapping[str, Any], summary: Summary, index: I
         protocol=metrics["protocol"],
         splits=metrics["splits"],
         split_names=SPLIT_NAMES,
+        faithfulness=faithfulness,
         stages=[(stage, summary.statuses_of(stage)) for stage in STAGES],
         num_abstained=summary.num_abstained,
         charts=[

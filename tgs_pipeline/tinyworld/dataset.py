@@ -40,13 +40,18 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Row:
+class ClipRow:
+    """A row of metadata.csv, with its R2-style rewriting where there is one, and the scene that it speaks of.
+
+    vid: as in the CSV, that is without the prefix of a null variant. heard: with the soundtrack of this row.
+    """
+
     vid: str
     uid: str
     fid: int
     reference: Reference
     reasoning: Reference | None
-    heard: Scene  # the scene with the soundtrack of this row
+    heard: Scene
 
 
 def write_dataset(
@@ -111,7 +116,7 @@ def _open_tables(root: Path, stack: ExitStack) -> "_Tables":
 
 def _write_rows(tables: "_Tables", clip: Clip, seed: int, split: Split, index: int) -> None:
     """Append the rows of a clip to the tables, and in train their chains."""
-    for number, row in enumerate(_rows(clip.plan)):
+    for number, row in enumerate(rows_of_clip(clip.plan)):
         tables.metadata.writerow([row.vid, row.uid, split, row.fid, row.reference.text])
         if row.reasoning is not None:
             tables.r2_metadata.writerow([row.vid, row.uid, split, row.fid, row.reasoning.text])
@@ -161,7 +166,7 @@ def _check_request(root: Path, num_clips: Mapping[str, int]) -> None:
         raise ValueError(f"{root} exists and is not an empty folder: remove it or name another one")
 
 
-def _rows(plan: ClipPlan) -> Iterator[_Row]:
+def rows_of_clip(plan: ClipPlan) -> Iterator[ClipRow]:
     """Yield the CSV rows of a clip, those of its null variant last; numbers count from 1 for each (vid, object)."""
     counts: dict[str, int] = {}
     for reference, reasoning in zip(plan.references, plan.reasoning, strict=True):
@@ -170,11 +175,11 @@ def _rows(plan: ClipPlan) -> Iterator[_Row]:
         category = plan.scene.objects[reference.target].category
         counts[category] = counts.get(category, 0) + 1
         uid = f"{plan.vid}_{category}_{counts[category]}"
-        yield _Row(plan.vid, uid, reference.target, reference, reasoning, plan.scene)
+        yield ClipRow(plan.vid, uid, reference.target, reference, reasoning, plan.scene)
     if plan.null is not None:
         for number, reference in enumerate(plan.null.references, start=1):
             uid = f"{plan.null.prefix}-{plan.vid}_null_{number}"
-            yield _Row(plan.vid, uid, 0, reference, None, plan.null.scene)
+            yield ClipRow(plan.vid, uid, 0, reference, None, plan.null.scene)
 
 
 def _write_media(root: Path, clip: Clip, split: Split, sample_rate_hz: int) -> None:

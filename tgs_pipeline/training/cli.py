@@ -1,6 +1,6 @@
 """`tgs train`: making data for Ref-Thinker, training it by hand, and reading its published files.
 
-The stages of training are run by `dvc repro training/dvc.yaml`.
+The stages of training are run by `dvc repro training/dvc.yaml`. `tgs train faithfulness` belongs to the main pipeline.
 """
 
 import json
@@ -13,11 +13,14 @@ from typing import Annotated
 import typer
 
 from tgs_pipeline import stage
+from tgs_pipeline.params import Params
+from tgs_pipeline.workspace import Workspace
 
-app = typer.Typer(no_args_is_help=True, help="Training Ref-Thinker and making its data.")
+app = typer.Typer(no_args_is_help=True, help="Training Ref-Thinker, making its data, and measuring its chains.")
 
 PIPELINE = Path("training/dvc.yaml")
 PARAMS = Path("training/params.yaml")
+PIPELINE_PARAMS = Path("params.yaml")
 TEACHER_PARAMS = Path("training/teacher.yaml")
 TeacherFile = Annotated[Path, typer.Option("--params", help="Parameters of the teacher.")]
 
@@ -153,6 +156,48 @@ def evaluate(
         if out is not None:
             evaluation.write(out)
     typer.echo(json.dumps(evaluation.to_json(), indent=2) if as_json else evaluation.to_markdown())
+
+
+@app.command()
+def faithfulness(
+    params: Annotated[
+        Path, typer.Option("--params", help="A complete params file; others than params.yaml need --out.")
+    ] = PIPELINE_PARAMS,
+    out: Annotated[
+        Path | None, typer.Option(help="Measure without DVC and write all artifacts below this folder.")
+    ] = None,
+) -> None:
+    """Measure whether answers follow chains, sound and frames when these are interfered with, and print the rates.
+
+    Without --out this is `dvc repro faithfulness`. With it, any other thinker can be measured on the same dataset:
+    rows that were computed before are found in the cache, and the artifacts of the pipeline are left alone.
+    """
+    from tgs_pipeline import params as pipeline_params
+    from tgs_pipeline.report.faithfulness import as_text, read_faithfulness
+
+    with stage.told_errors():
+        loaded = pipeline_params.load(params)
+        if out is not None:
+            workspace = stage.workspace_of(loaded, artifacts=out)
+            _measure_faithfulness(loaded, workspace)
+        elif params == PIPELINE_PARAMS:
+            workspace = stage.workspace_of(loaded)
+            done = subprocess.run([sys.executable, "-m", "dvc", "repro", "faithfulness"], check=False)
+            if done.returncode:
+                raise typer.Exit(done.returncode)
+        else:
+            raise ValueError(f"--params {params}: DVC reads {PIPELINE_PARAMS} alone; name a folder with --out")
+        typer.echo(as_text(read_faithfulness(workspace.faithfulness_metrics)))
+
+
+def _measure_faithfulness(params: Params, workspace: Workspace) -> None:
+    """Run all stages that faithfulness needs, in this process."""
+    stage.limit_threads(params.runtime.num_threads)
+    from tgs_pipeline.operators import faithfulness, features, manifest, think
+
+    stages = {"manifest": manifest, "features": features, "think": think, "faithfulness": faithfulness}
+    for name, operator in stages.items():
+        operator.run(params, workspace, stage.execution_of(params, stage=name))
 
 
 def _cell(value: float | int | None) -> str:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -125,3 +127,66 @@ def test_a_reference_beyond_the_context_fails_alone(tiny, requests):
     assert replies[1].reason.startswith("prompt and reply need 2") and "has 1024: shorten" in replies[1].reason
     assert replies[::2] == runner.think(requests[:2])
     assert runner.think([make_request("guitar " * 2000)])[0].status == "failed"
+
+
+FORCED = ["<think>\nthe red guitar", "<think>\nthe man sounds\n</think>", ""]
+
+
+def force(requests):
+    return [replace(request, forced=forced) for request, forced in zip(requests, FORCED, strict=True)]
+
+
+@pytest.mark.parametrize("reply_format", ["enforced", "free"])
+def test_forced_replies_begin_as_they_must_and_do_not_depend_on_batch_mates(tiny, requests, reply_format):
+    runner = make_runner(tiny, reply_format=reply_format)
+    forced = force(requests)
+    together = runner.think(forced)
+    for reply, beginning in zip(together, FORCED, strict=True):
+        assert reply.text.startswith(beginning) and len(reply.text) > len(beginning)
+    assert together == [runner.think([request])[0] for request in forced]
+    assert together[2] == runner.think(requests[2:])[0]
+    if reply_format == "enforced":
+        assert [reply.status for reply in together] == ["ok"] * 3
+        assert together[0].think.startswith("the red guitar") and together[1].think == "the man sounds"
+        assert all(reply.text.count(tag) == 1 for reply in together for tag in ("<think>", "</think>", "</answer>"))
+
+
+def test_what_is_forced_decides_how_the_reply_goes_on(tiny, requests):
+    """Forcing what the model says anyway changes nothing; forcing something else does."""
+    runner = make_runner(tiny, reply_format="free", max_new_tokens=12)
+    by_itself = runner.think(requests[:1])[0]
+    words = by_itself.text.split(" ")
+    shorter = make_runner(tiny, reply_format="free", max_new_tokens=7)
+    goes_on = shorter.think([replace(requests[0], forced=" ".join(words[:5]))])[0]
+    assert goes_on.text == by_itself.text and goes_on.num_tokens == by_itself.num_tokens == 12
+    other = shorter.think([replace(requests[0], forced="man man man man man")])[0]
+    assert other.text.split(" ")[5:] != words[5:]
+
+
+def test_a_forced_answer_is_read(tiny, requests):
+    runner = make_runner(tiny, reply_format="free", max_new_tokens=3)
+    [reply] = runner.think([replace(requests[0], forced=ANSWER.format("guitar"))])
+    assert (reply.think, reply.s_object, reply.status) == ("the red guitar sounds", "guitar", "ok")
+    assert reply.num_tokens == 15 + 3 and reply.text.startswith(ANSWER.format("guitar"))
+
+
+@pytest.mark.parametrize(
+    ("reply_format", "forced", "message"),
+    [
+        ("enforced", "the guitar", "leaves the reply format at its token 1 of 2, 'the'"),
+        ("enforced", "<think> the zebra", "at its token 3 of 3, '<unk>'"),
+        ("free", "<think> </s>", r"reference 'The red guitar.': the forced text holds </s>, which ends a reply"),
+        ("free", "<think> <audio>", "holds <audio>, which stands for media in a prompt"),
+    ],
+)
+def test_forced_text_that_no_reply_begins_with_is_refused(tiny, requests, reply_format, forced, message):
+    with pytest.raises(ValueError, match=message):
+        make_runner(tiny, reply_format=reply_format).think([replace(requests[0], forced=forced)])
+
+
+def test_a_forced_text_counts_in_the_context(tiny, requests):
+    runner = make_runner(tiny)
+    long, short = (replace(requests[0], forced="<think> " + "guitar " * number) for number in (1000, 10))
+    replies = runner.think([long, short])
+    assert [reply.status for reply in replies] == ["failed", "ok"] and "has 1024" in replies[0].reason
+    assert replies[1] == runner.think([short])[0]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tgs_pipeline.backends.thinker.reply_format import ReplyFormat, make_sections
+from tgs_pipeline.backends.thinker.reply_format import Beginning, ReplyFormat, make_sections
 from tgs_pipeline.prompts.ref_thinker import parse_reply
 from tgs_pipeline.tinyworld.models.ref_thinker import make_tokenizer
 
@@ -125,3 +125,91 @@ def test_a_limit_without_room_for_words_is_refused():
         ValueError, match=r"think.max_new_tokens is 22: with reply_format enforced it must be at least 23"
     ):
         ReplyFormat(TOKENIZER, max_new_tokens=22)
+
+
+def ids_of(text):
+    return [IDS[token] for token in text.split(" ")] if text else []
+
+
+@pytest.mark.parametrize(
+    ("forced", "section", "has_text"),
+    [
+        ("", 0, False),
+        ("<think>", 1, False),
+        ("<think> \n", 1, False),
+        ("<think> \n red guitar .", 1, True),
+        ("<think> red </think>", 2, False),
+        ("<think> red </think> \n <answer> <f_object> null", 4, True),
+        ("<think> red </think> <answer> <f_object> red </f_object> <s_object> red </s_object> <box>", 7, False),
+    ],
+)
+def test_where_a_forced_beginning_ends(forced, section, has_text):
+    reply_format = ReplyFormat(TOKENIZER, max_new_tokens=LIMIT)
+    assert reply_format.read(ids_of(forced)) == Beginning(section, has_text)
+
+
+@pytest.mark.parametrize(
+    ("forced", "message"),
+    [
+        ("red", r"at its token 1 of 1, 'red': expected more of the section that ends with <think>"),
+        ("<think> red <answer>", r"token 3 of 3, '<answer>': expected more of the section that ends with </think>"),
+        ("<think> </think>", r"token 2 of 2, '</think>'"),  # a chain has text
+        ("<think> red </think> red", r"token 4 of 4, 'red': expected more of the section that ends with <answer>"),
+        ("<think> <unk>", "token 2 of 2, '<unk>'"),
+        ("<think> <video>", "token 2 of 2, '<video>'"),
+    ],
+)
+def test_a_forced_beginning_that_no_reply_has_is_refused(forced, message):
+    with pytest.raises(ValueError, match=f"the forced text leaves the reply format {message}|{message}"):
+        ReplyFormat(TOKENIZER, max_new_tokens=LIMIT).read(ids_of(forced))
+
+
+def test_a_forced_end_leaves_nothing_to_say():
+    whole = "<think> red </think> <answer> <f_object> red </f_object> <s_object> red </s_object> </answer> </s>"
+    with pytest.raises(ValueError, match="the forced text holds </s>, which ends a reply: nothing can follow it"):
+        ReplyFormat(TOKENIZER, max_new_tokens=LIMIT).read(ids_of(whole))
+
+
+BEGINNINGS = [
+    "", "<think>", "<think> red red red red red red red red red", "<think> red </think>", "<think> red </think> \n",
+    "<think> red </think> <answer> <f_object>", "<think> red </think> <answer> <f_object> red </f_object> <s_object>",
+    "<think> red </think> <answer> <f_object> red </f_object> <s_object> red </s_object> \n </answer>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [LIMIT, 40, 128])
+def test_any_scores_give_whole_replies_after_any_beginning(limit):
+    """Beginnings of different lengths in one batch, also longer than their section's budget."""
+    generator = torch.Generator().manual_seed(limit)
+    reply_format = ReplyFormat(TOKENIZER, max_new_tokens=limit)
+    forced = [ids_of(text) for text in BEGINNINGS]
+    scale = torch.rand(len(forced), 1, generator=generator) * 20
+
+    def scores(step):
+        return torch.randn(len(forced), len(TOKENIZER), generator=generator) + scale * (
+            torch.arange(len(TOKENIZER)) < 40
+        )
+
+    after = reply_format.after([reply_format.read(ids) for ids in forced])
+    new_BN = decode(after, scores, num_replies=len(forced), limit=limit)
+    assert new_BN.shape[1] <= limit
+    for ids, new in zip(forced, new_BN, strict=True):
+        assert_whole(torch.tensor([ids + new.tolist()]))
+
+
+def test_what_is_forced_counts_as_text_but_not_in_the_budget():
+    """At limit 23 thinking has five places, the others one."""
+    reply_format = ReplyFormat(TOKENIZER, max_new_tokens=LIMIT)
+
+    def allowed(forced, new):
+        beginning = reply_format.read(ids_of(forced))
+        allowed_BV = reply_format.allowed(torch.tensor([ids_of(new)]).long(), beginnings=[beginning])
+        return set(TOKENIZER.convert_ids_to_tokens(allowed_BV[0].nonzero()[:, 0]))
+
+    first = allowed("<think> red", "")
+    assert {"guitar", "\n", "</think>"} <= first and "</think>" not in allowed("<think> \n", "")
+    assert allowed("<think> red red red red red red", "red red red red") == first
+    assert allowed("<think> red", "red red red red red") == {"</think>"}
+    assert allowed("<think> red", "</think>") == {"<answer>", "\n"}
+    assert allowed("<think> red </think> <answer> <f_object> red", "red") == {"</f_object>"}
+    assert "</s_object>" not in allowed("<think> red </think> <answer> <f_object> red", "</f_object> <s_object>")

@@ -14,16 +14,21 @@ class Request:
     reference: verbatim.
     visual: float16 (frames, patches, dim); audio: float16 (segments, patches, dim).
     Both are None for thinkers that read no features.
+    forced: the text with which the reply must begin, the thinker goes on from there; empty where it begins by itself.
     """
 
     reference: str
     visual: np.ndarray | None
     audio: np.ndarray | None
+    forced: str = ""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a thinker said; the meaning of the fields is that of the columns of artifacts/chains.py."""
+    """What a thinker said; the meaning of the fields is that of the columns of artifacts/chains.py.
+
+    A forced beginning is part of the reply: of its text (as the thinker's tokenizer spells it) and of its tokens.
+    """
 
     text: str | None
     num_tokens: int
@@ -35,6 +40,9 @@ class Reply:
 
 
 class Thinker(Protocol):
-    """Finds what a reference means. Replies come in the order of the requests and do not depend on batch mates."""
+    """Finds what a reference means. Replies come in the order of the requests and do not depend on batch mates.
+
+    ValueError for a request that it cannot answer at all, such as a forced text that no reply can begin with.
+    """
 
     def think(self, requests: Sequence[Request]) -> list[Reply]: ...

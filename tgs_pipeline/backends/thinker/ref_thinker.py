@@ -11,7 +11,7 @@ from tgs_pipeline.backends.thinker import checkpoint
 from tgs_pipeline.backends.thinker.base import Reply, Request
 from tgs_pipeline.backends.thinker.reply_format import ReplyFormat
 from tgs_pipeline.models.qformer import MediaProjector
-from tgs_pipeline.models.ref_thinker import Prompt
+from tgs_pipeline.models.ref_thinker import Constraint, Prompt
 from tgs_pipeline.prompts.ref_thinker import inference_prompt, parse_reply
 
 
@@ -34,23 +34,52 @@ class RefThinkerRunner:
         self.constraint = ReplyFormat(self.tokenizer, max_new_tokens=max_new_tokens) if enforced else None
 
     def think(self, requests: Sequence[Request]) -> list[Reply]:
-        """One reply for each request. ValueError where features were made by encoders that the weights do not fit."""
-        prompts = [self._prompt(request) for request in requests]
+        """One reply for each request; `max_new_tokens` limits what comes after a forced beginning.
+
+        ValueError where features were made by encoders that the weights do not fit, or for a forced text that ends the
+        reply or, with an enforced format, is not of it.
+        """
+        forced = [self._forced_ids(request) for request in requests]
+        prompts = [self._prompt(request, forced_ids=ids) for request, ids in zip(requests, forced, strict=True)]
         too_long = [self._too_long(prompt) for prompt in prompts]
-        fitting = [prompt for prompt, reason in zip(prompts, too_long, strict=True) if reason is None]
+        fitting = [number for number, reason in enumerate(too_long) if reason is None]
         generated = iter(
-            self.model.generate(fitting, max_new_tokens=self.max_new_tokens, constraint=self.constraint)
+            self.model.generate(
+                [prompts[number] for number in fitting],
+                max_new_tokens=self.max_new_tokens,
+                constraint=self._constraint([forced[number] for number in fitting]),
+            )
             if fitting
             else []
         )
-        return [self._reply(next(generated)) if reason is None else _failed(reason) for reason in too_long]
+        return [
+            self._reply(next(generated), forced_ids=ids) if reason is None else _failed(reason)
+            for ids, reason in zip(forced, too_long, strict=True)
+        ]
 
-    def _prompt(self, request: Request) -> Prompt:
+    def _constraint(self, forced: Sequence[list[int]]) -> Constraint | None:
+        if self.constraint is None or not any(forced):
+            return self.constraint
+        return self.constraint.after([self.constraint.read(ids) for ids in forced])
+
+    def _forced_ids(self, request: Request) -> list[int]:
+        """The tokens with which the reply must begin."""
+        ids: list[int] = self.tokenizer(request.forced, add_special_tokens=False)["input_ids"] if request.forced else []
+        media = {self.model.image_id, self.model.video_id, self.model.audio_id}
+        for token in ids:
+            if token == self.model.eos_id or token in media:
+                raise ValueError(
+                    f"reference {request.reference!r}: the forced text holds {self.tokenizer.decode([token])}, which "
+                    + ("ends a reply" if token == self.model.eos_id else "stands for media in a prompt")
+                )
+        return ids
+
+    def _prompt(self, request: Request, *, forced_ids: list[int]) -> Prompt:
         if request.visual is None or request.audio is None:
             raise ValueError("a request without features: Ref-Thinker needs what the stage features computes")
         token_ids = self.tokenizer(inference_prompt(request.reference), add_special_tokens=False)["input_ids"]
         return Prompt(
-            token_ids=torch.tensor(token_ids),
+            token_ids=torch.tensor(token_ids + forced_ids),
             visual=self._features(request.visual, self.model.visual_projector, what="visual"),
             audio=self._features(request.audio, self.model.audio_projector, what="audio"),
         )
@@ -71,14 +100,15 @@ class RefThinkerRunner:
             return None
         return f"prompt and reply need {length} tokens, the language model has {limit}: shorten the reference"
 
-    def _reply(self, ids: torch.Tensor) -> Reply:
-        """Read the generated ids, which end with the end token unless they were cut at the limit."""
-        truncated = int(ids[-1]) != self.model.eos_id
-        [text] = self.tokenizer.batch_decode([(ids if truncated else ids[:-1]).tolist()], skip_special_tokens=False)
+    def _reply(self, new_ids: torch.Tensor, *, forced_ids: list[int]) -> Reply:
+        """Read a reply: new ids after forced ones, which end with the end token unless they were cut at the limit."""
+        truncated = int(new_ids[-1]) != self.model.eos_id
+        ids = forced_ids + (new_ids if truncated else new_ids[:-1]).tolist()
+        [text] = self.tokenizer.batch_decode([ids], skip_special_tokens=False)
         parsed = parse_reply(text, truncated=truncated)
         return Reply(
             text=text,
-            num_tokens=len(ids),
+            num_tokens=len(forced_ids) + len(new_ids),
             think=parsed.think,
             f_object=parsed.f_object,
             s_object=parsed.s_object,

@@ -5,8 +5,10 @@
 A reply is a fixed sequence of closing tokens, each preceded by a section of other tokens: at least some, at most a
 budget. The budgets and the closing tokens together are no more than the token limit, so a reply is always whole:
 it can be neither truncated nor malformed. Blanks are allowed between tags, as models trained on the format write them.
+A forced beginning must be one of the format; it uses nothing of the budgets, which are for what is written after it.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,6 +61,17 @@ def make_sections(max_new_tokens: int, *, eos: str) -> list[Section]:
     ]
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """Where a forced beginning ends: in which section, and whether that one has text already."""
+
+    section: int
+    has_text: bool
+
+
+EMPTY = Beginning(section=0, has_text=False)
+
+
 class ReplyFormat:
     """A transformers LogitsProcessor: forbids every token that would leave the format.
 
@@ -67,6 +80,7 @@ class ReplyFormat:
     """
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", *, max_new_tokens: int) -> None:
+        self.tokenizer = tokenizer
         self.sections = make_sections(max_new_tokens, eos=tokenizer.eos_token)
         kinds = _kinds(tokenizer)
         ids = tokenizer.get_vocab()
@@ -80,18 +94,50 @@ class ReplyFormat:
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """scores (B, V) with what may not follow the new ids input_ids (B, N) at -inf."""
-        return scores.masked_fill(~self.allowed(input_ids.cpu()).to(scores.device), float("-inf"))
+        return self.after([EMPTY] * len(input_ids))(input_ids, scores)
 
-    def allowed(self, ids_BN: torch.Tensor) -> torch.Tensor:
-        """bool (B, V): the tokens that may come next."""
+    def after(self, beginnings: Sequence[Beginning]) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        """The same for replies of which each has a forced beginning; the new ids are those that come after it."""
+
+        def forbid(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            allowed_BV = self.allowed(input_ids.cpu(), beginnings=beginnings)
+            return scores.masked_fill(~allowed_BV.to(scores.device), float("-inf"))
+
+        return forbid
+
+    def read(self, forced_ids: Sequence[int]) -> Beginning:
+        """Where a forced beginning ends. ValueError where no reply of the format begins so."""
+        section, has_text = 0, False
+        for place, token in enumerate(forced_ids):
+            close = self.sections[section].close
+            if token == int(self.close_K[section]) and (has_text or not self.sections[section].needs_text):
+                section, has_text = section + 1, False
+            elif self.inside_KV[section, token] and not self.is_close_V[token]:
+                has_text |= bool(self.is_text_V[token])
+            else:
+                raise ValueError(
+                    f"the forced text leaves the reply format at its token {place + 1} of {len(forced_ids)}, "
+                    f"{self.tokenizer.convert_ids_to_tokens(token)!r}: expected more of the section that ends with "
+                    f"{close}"
+                )
+            if section == len(self.sections):
+                raise ValueError(f"the forced text holds {close}, which ends a reply: nothing can follow it")
+        return Beginning(section, has_text)
+
+    def allowed(self, ids_BN: torch.Tensor, *, beginnings: Sequence[Beginning] | None = None) -> torch.Tensor:
+        """bool (B, V): the tokens that may come next, after the forced beginnings if there are any."""
+        beginnings = beginnings or [EMPTY] * len(ids_BN)
+        start_B = torch.tensor([beginning.section for beginning in beginnings])
+        had_text_B = torch.tensor([beginning.has_text for beginning in beginnings])
         closes_BN = self.is_close_V[ids_BN]
-        closed_BN = closes_BN.cumsum(dim=1)
-        num_closed_B = closes_BN.sum(dim=1)
+        closed_BN = start_B[:, None] + closes_BN.cumsum(dim=1)
+        num_closed_B = start_B + closes_BN.sum(dim=1)
         section_B = num_closed_B.clamp(max=len(self.sections) - 1)  # after the end come end tokens
         here_BN = ~closes_BN & (closed_BN == num_closed_B[:, None])
         used_B = here_BN.sum(dim=1)
         left_B = self.budget_K[section_B] - used_B
-        lacks_text_B = self.needs_text_K[section_B] & ~(here_BN & self.is_text_V[ids_BN]).any(dim=1)
+        has_text_B = (here_BN & self.is_text_V[ids_BN]).any(dim=1) | (had_text_B & (num_closed_B == start_B))
+        lacks_text_B = self.needs_text_K[section_B] & ~has_text_B
 
         allowed_BV = self.inside_KV[section_B] & (left_B > 0)[:, None]
         allowed_BV &= self.is_text_V | ~(lacks_text_B & (left_B == 1))[:, None]  # the last place is for the text

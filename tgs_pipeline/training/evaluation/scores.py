@@ -3,17 +3,15 @@
 Only replies with status ok count as answers; s_object is compared whole, in any case.
 """
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tgs_pipeline.backends.thinker.base import Reply
+from tgs_pipeline.metrics.shares import wilson_interval
 from tgs_pipeline.tinyworld.categories import COLORS
 from tgs_pipeline.training.evaluation.blind import BlindAnswer
 from tgs_pipeline.training.evaluation.claims import KINDS, Reading
 from tgs_pipeline.training.evaluation.questions import GROUPS, Group, Question
-
-_Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,7 @@ class Rate:
     @property
     def interval(self) -> tuple[float, float] | None:
         """The Wilson score interval of 95 % (Wilson 1927), as if all cases were independent."""
-        if not self.total:
-            return None
-        share, weight = self.num / self.total, _Z95**2 / self.total
-        center = (share + weight / 2) / (1 + weight)
-        half = _Z95 / (1 + weight) * math.sqrt(share * (1 - share) / self.total + weight / (4 * self.total))
-        return max(0.0, center - half), min(1.0, center + half)
+        return wilson_interval(self.num, self.total) if self.total else None
 
     def to_json(self) -> dict[str, float | int | None]:
         """share, num, total, and low and high of the interval."""

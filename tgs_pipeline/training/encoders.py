@@ -41,7 +41,8 @@ Job = tuple[nn.Module, Step, Callable[[Path], None]]
 def run(params: TrainingParams, workspace: TrainingWorkspace, *, name: EncoderName) -> None:
     """Pretrain one model, or go on with an unfinished run of the same settings."""
     settings: Pretraining = getattr(params.encoders, name)
-    key = Recipe(stage=f"encoders-{name}", version=VERSION, params=settings.model_dump(), weights="").key()
+    decides = settings.model_dump() | ({} if name == "language" else {"sizes": params.model.sizes.model_dump()})
+    key = Recipe(stage=f"encoders-{name}", version=VERSION, params=decides, weights="").key()
     checkpoints = workspace.checkpoints(f"encoders-{name}") / key
     torch.manual_seed(settings.seed)
     module, step, write = JOBS[name](settings, params.model.sizes)

@@ -127,5 +127,5 @@ def test_dvc_trains_the_encoders_before_what_reads_them():
         }
     assert before.keys() == STAGES.keys()
     assert before["features"] == {"dataset", "manifest", "encoders@vision", "encoders@sound"}
-    for phase in ("pretrain_audio", "pretrain_visual"):
-        assert before[phase] == {"corpus", "features", "encoders@language"}
+    for phase, tower in (("pretrain_audio", "encoders@sound"), ("pretrain_visual", "encoders@vision")):
+        assert before[phase] == {"corpus", "features", "encoders@language", tower}

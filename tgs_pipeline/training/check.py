@@ -29,6 +29,8 @@ def _inputs(params: TrainingParams) -> dict[str, Path]:
         "features.audio.weights": params.features.audio.weights,
         "corpus.instructions": params.corpus.instructions,
         "model.llama": params.model.llama,
+        "pretrain_audio.projector": params.pretrain_audio.projector,
+        "pretrain_visual.projector": params.pretrain_visual.projector,
         "finetune.visual_projector": params.finetune.visual_projector,
         "finetune.audio_projector": params.finetune.audio_projector,
     }
@@ -37,9 +39,6 @@ def _inputs(params: TrainingParams) -> dict[str, Path]:
     for modality in ("audio", "visual"):
         for number, annotation in enumerate(getattr(params.corpus, modality).annotations):
             named[f"corpus.{modality}.annotations[{number}]"] = annotation
-    for phase, projector in (("audio", params.pretrain_audio.projector), ("visual", params.pretrain_visual.projector)):
-        if projector:
-            named[f"pretrain_{phase}.projector"] = projector
     if params.runtime.accelerate:
         named["runtime.accelerate"] = params.runtime.accelerate
     return {name: Path(file) for name, file in named.items()}

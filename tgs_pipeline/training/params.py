@@ -98,9 +98,8 @@ class Phase(Section):
 class Pretrain(Phase):
     """Stages pretrain_audio and pretrain_visual."""
 
-    projector: (
-        Text | None
-    )  # to go on from: ours, or {audio,visual}_pretrain.bin as published; null: from random weights
+    # To go on from: ours, or {audio,visual}_pretrain.bin as published; an empty file: from random weights.
+    projector: Text
 
 
 class Finetune(Phase):

@@ -1,6 +1,6 @@
 """pretrain_audio, pretrain_visual: phase 1 trains the projector of one modality on captions.
 
-Inputs: the corpus and the features of the modality, the base language model, an earlier projector if one is named.
+Inputs: the corpus and the features of the modality, the base language model, an earlier projector, or an empty file.
 Outputs: projector.safetensors (names as in the published audio_pretrain.bin and visual_pretrain.bin), loss.csv,
 metrics.json. lm_head is trained along, as upstream does, and dropped: fine-tuning starts from the base model's, and the
 two runs do not depend on each other.
@@ -29,11 +29,11 @@ def run_visual(params: TrainingParams, workspace: TrainingWorkspace) -> None:
 def _run(modality: Modality, name: PhaseName, *, params: TrainingParams, workspace: TrainingWorkspace) -> None:
     phase: Pretrain = getattr(params, name)
     sizes = params.model.sizes
-    earlier = [Path(phase.projector)] if phase.projector else []
+    earlier = Path(phase.projector)
 
     def start(model: RefThinker) -> None:
-        for path in earlier:
-            load_projector(path, projector_of(model), modality=modality, sizes=sizes)
+        if earlier.stat().st_size:
+            load_projector(earlier, projector_of(model), modality=modality, sizes=sizes)
 
     def write(folder: Path, model: RefThinker) -> None:
         save_projector(folder / "projector.safetensors", projector_of(model), modality=modality, sizes=sizes)
@@ -46,7 +46,7 @@ def _run(modality: Modality, name: PhaseName, *, params: TrainingParams, workspa
         phase=phase,
         corpus=workspace.examples(modality),
         modalities=[modality],
-        inputs=earlier,
+        inputs=[earlier],
         start=start,
     )
 

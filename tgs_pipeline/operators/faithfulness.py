@@ -62,7 +62,7 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
 
 
 def read_samples(path: Path, *, splits: Sequence[str] | None, reader: FeatureReader) -> list[Sample]:
-    """The samples of `splits` (None: of all) whose chain can be interfered with: its answer was read, and its clip is heard."""
+    """The samples of `splits` (None: of all) that can take part: the answer was read, and the clip has sound."""
     return [
         Sample(
             uid=row["uid"],

@@ -95,7 +95,7 @@ class Faithfulness(Section):
 
     num_samples: Annotated[int, Field(ge=0)]  # for each intervention; 0 switches the stage off
     seed: Annotated[int, Field(ge=0)]  # draws the samples and what is done to them
-    splits: Annotated[list[Text], Field(min_length=1)]
+    splits: Annotated[list[Text], Field(min_length=1)] | None  # null: every split that is thought about
 
 
 class Detect(Section):
@@ -201,7 +201,7 @@ class Params(Section):
                 "think.backend is 'reference', which writes no chain that could be followed: "
                 "set faithfulness.num_samples to 0"
             )
-        unknown = sorted(set(self.faithfulness.splits) - set(self.dataset.splits))
+        unknown = sorted(set(self.faithfulness.splits or []) - set(self.dataset.splits))
         if unknown:
             raise ValueError(
                 f"faithfulness.splits names {unknown}, but dataset.splits is {self.dataset.splits}: only what is "

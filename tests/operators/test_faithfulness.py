@@ -55,10 +55,14 @@ def make_execution(workspace, **changes):
 
 def world_samples(params):
     """The samples of the small world, each answered rightly."""
-    found = situations(params.dataset.tinyworld, splits=params.faithfulness.splits)
+    found = {
+        (uid, text): (situation, split)
+        for split in ("test_s", "test_u", "test_n")
+        for (uid, text), situation in situations(params.dataset.tinyworld, splits=[split]).items()
+    }
     return [
-        make_sample(row, uid.rsplit("_", 2)[0], situation.truth, reference=text, uid=uid)
-        for row, ((uid, text), situation) in enumerate(found.items())
+        make_sample(row, uid.rsplit("_", 2)[0], situation.truth, reference=text, uid=uid, split=split)
+        for row, ((uid, text), (situation, split)) in enumerate(found.items())
     ]
 
 
@@ -221,6 +225,8 @@ def test_only_samples_with_a_chain_that_was_read_and_a_clip_that_was_heard_take_
     assert [(sample.row, sample.answer, sample.raw) for sample in samples] == [
         (2, "null", ""), (4, "dog", SAMPLES[4].raw), (5, "cat", SAMPLES[5].raw),
     ]  # fmt: skip
+    everywhere = faithfulness.read_samples(workspace.chains, splits=None, reader=reader)
+    assert [sample.row for sample in everywhere] == [2, 3, 4, 5]
 
 
 def test_switched_off_nothing_is_read_or_loaded(workspace, caplog):

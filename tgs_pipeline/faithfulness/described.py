@@ -4,7 +4,7 @@ What then follows is not a matter of opinion: the solver of the tiny world answe
 described, or as it is now seen and heard. A sample takes part where the scene as it is gives a clear answer.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,7 +29,7 @@ class Situation:
     truth: str
 
 
-def situations(world: TinyWorld, *, splits: Sequence[str]) -> dict[tuple[str, str], Situation]:
+def situations(world: TinyWorld, *, splits: Collection[str]) -> dict[tuple[str, str], Situation]:
     """(uid, text of the reference) -> situation, for all rows that the world has in `splits`."""
     return {
         (uid, reference.text): Situation(reference, scene, truth)
@@ -38,7 +38,7 @@ def situations(world: TinyWorld, *, splits: Sequence[str]) -> dict[tuple[str, st
     }
 
 
-def _references(world: TinyWorld, splits: Sequence[str]) -> Iterator[tuple[str, Reference, Scene]]:
+def _references(world: TinyWorld, splits: Collection[str]) -> Iterator[tuple[str, Reference, Scene]]:
     counts = world.num_clips.model_dump()
     for split in SPLITS:
         for index in range(counts[split] if split in splits else 0):

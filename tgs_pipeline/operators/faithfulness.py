@@ -61,8 +61,8 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     log.info("faithfulness: %s", shown)
 
 
-def read_samples(path: Path, *, splits: Sequence[str], reader: FeatureReader) -> list[Sample]:
-    """The samples of `splits` whose chain can be interfered with: its answer was read, and its clip is heard."""
+def read_samples(path: Path, *, splits: Sequence[str] | None, reader: FeatureReader) -> list[Sample]:
+    """The samples of `splits` (None: of all) that can take part: the answer was read, and the clip has sound."""
     return [
         Sample(
             uid=row["uid"],
@@ -74,7 +74,9 @@ def read_samples(path: Path, *, splits: Sequence[str], reader: FeatureReader) ->
             raw=row["raw"] or "",
         )
         for row in table.read_rows(path, chains.SCHEMA, columns=_CHAIN_COLUMNS)
-        if row["status"] == "ok" and row["split"] in splits and reader.get(row["vid"]).audio is not None
+        if row["status"] == "ok"
+        and (splits is None or row["split"] in splits)
+        and reader.get(row["vid"]).audio is not None
     ]
 
 
@@ -83,7 +85,7 @@ def plan(params: Params, samples: Sequence[Sample]) -> list[Case]:
     settings = params.faithfulness
     known = {}
     if params.dataset.tinyworld is not None:
-        found = situations(params.dataset.tinyworld, splits=settings.splits)
+        found = situations(params.dataset.tinyworld, splits={sample.split for sample in samples})
         keys = {sample.row: (sample.uid, sample.reference) for sample in samples}
         known = {row: found[key] for row, key in keys.items() if key in found}
     cases = chain_cases(samples, seed=settings.seed, number=settings.num_samples)

@@ -4,20 +4,25 @@ import json
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from tgs_pipeline.backends.encoder.beats import BeatsEncoder
 from tgs_pipeline.backends.encoder.clip import ClipEncoder
 from tgs_pipeline.backends.thinker.checkpoint import load_base
+from tgs_pipeline.models.qformer import MediaProjector
 from tgs_pipeline.tinyworld.models import beats, clip, ref_thinker
 from tgs_pipeline.tinyworld.models.beats import LABELS
 from tgs_pipeline.tinyworld.pretraining import language, sound, vision
 from tgs_pipeline.training import encoders
+from tgs_pipeline.training.originals import load_projector
 from tgs_pipeline.training.params import TrainingParams
 
 MODULES = {"vision": vision, "sound": sound, "language": language}
 SMALL = {"num_steps": 6, "batch_size": 1, "warmup_steps": 1, "log_every_steps": 2}
-WEIGHTS = {"vision": "clip", "sound": "beats.safetensors", "language": "llama"}
+WEIGHTS = {
+    "vision": {"clip", "projector.safetensors"},
+    "sound": {"beats.safetensors", "projector.safetensors"},
+    "language": {"llama"},
+}
 
 
 class Killed(BaseException):
@@ -41,7 +46,7 @@ def bytes_of(folder):
 def test_each_encoder_is_trained_written_and_resumed(params, workspace, tmp_path, monkeypatch, name):
     encoders.run(params, workspace, name=name)
     out = workspace.encoder(name)
-    assert {path.name for path in out.iterdir()} == {WEIGHTS[name], "loss.csv", "metrics.json"}
+    assert {path.name for path in out.iterdir()} == WEIGHTS[name] | {"loss.csv", "metrics.json"}
     with (out / "loss.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["2", "4", "6"]
@@ -116,23 +121,54 @@ def assert_trained(found, start):
     assert len(changed) > 0.5 * len(start)
 
 
-def layer_matrices(module):
+Q_FORMER = 2 * (2 * 4 + 2)  # two layers: attention to itself and to the features, and two matrices behind
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("vision", 4 * 6 + Q_FORMER), ("sound", 4 * 6 + Q_FORMER), ("language", 4 * 7)]
+)
+def test_muon_gets_the_matrices_of_layers_alone(params, name, number):
+    module, _, _ = encoders.JOBS[name](getattr(params.encoders, name), params.model.sizes)
     is_matrix = encoders._is_layer_matrix(module)
-    return {name: parameter for name, parameter in module.named_parameters() if is_matrix(name)}
+    found = {key: parameter for key, parameter in module.named_parameters() if is_matrix(key)}
+    assert len(found) == number, sorted(found)
+    assert all(parameter.ndim == 2 for parameter in found.values())
+    assert not [key for key in found if any(word in key for word in ("embed", "head", "reader", "norm", "words"))]
+    inside = [one.numel() for key, one in module.named_parameters() if ".layers." in key or ".layer." in key]
+    assert sum(one.numel() for one in found.values()) > 0.97 * sum(inside)
 
 
-def test_muon_gets_the_matrices_of_layers_alone():
-    tokenizer = ref_thinker.make_tokenizer(["guitar"])
-    modules = {
-        "vision": (nn.ModuleDict({"tower": clip.build(seed=0), "reader": vision.PatchReader(128)}), 6),
-        "sound": (nn.ModuleDict({"tower": beats.build(seed=0), "reader": sound.SecondReader(128)}), 6),
-        "language": (language.Reader(ref_thinker.make_llm(tokenizer)), 7),
-    }
-    for name, (module, per_layer) in modules.items():
-        found = layer_matrices(module)
-        assert len(found) == 4 * per_layer, (name, sorted(found))
-        assert all(parameter.ndim == 2 for parameter in found.values())
-        assert not [key for key in found if any(word in key for word in ("embed", "head", "reader", "norm", "grep"))]
-        inside = [parameter for key, parameter in module.named_parameters() if ".layers." in key]
-        share = sum(one.numel() for one in found.values()) / sum(one.numel() for one in inside)
-        assert share > 0.97
+def test_projectors_are_those_that_phase_1_can_go_on_from(params, workspace):
+    """Their queries have learned, the projection behind them not: no text went through it."""
+    sizes = params.model.sizes
+    for name, modality, width in (("vision", "visual", sizes.visual_dim), ("sound", "audio", sizes.audio_dim)):
+        encoders.run(params, workspace, name=name)
+        qformer = sizes.qformer.model_dump()
+        projector = MediaProjector(encoder_dim=width, llm_dim=ref_thinker.HIDDEN_SIZE, **qformer)
+        load_projector(workspace.encoder(name) / "projector.safetensors", projector, modality=modality, sizes=sizes)
+        torch.manual_seed(getattr(params.encoders, name).seed)
+        module, _, _ = encoders.JOBS[name](getattr(params.encoders, name), sizes)
+        start = module["writer"].projector.state_dict()
+        changed = {key for key, value in projector.state_dict().items() if not torch.equal(value, start[key])}
+        assert "query_tokens" in changed and any("crossattention" in key for key in changed)
+        assert not [key for key in changed if key.startswith("proj.")]
+
+
+def test_other_sizes_do_not_go_on_with_an_unfinished_run(params, workspace, monkeypatch):
+    """Their weights would not fit."""
+    loss_of, calls = vision.loss_of, []
+
+    def dying(*arguments):
+        calls.append(1)
+        if len(calls) == 4:
+            raise Killed
+        return loss_of(*arguments)
+
+    monkeypatch.setattr(vision, "loss_of", dying)
+    with pytest.raises(Killed):
+        encoders.run(params, workspace, name="vision")
+    sizes = params.model.sizes
+    sizes = sizes.model_copy(update={"qformer": sizes.qformer.model_copy(update={"ffn_dim": 64})})
+    params = params.model_copy(update={"model": params.model.model_copy(update={"sizes": sizes})})
+    encoders.run(params, workspace, name="vision")
+    assert len(calls) == 4 + 6

@@ -76,9 +76,9 @@ def test_declared_params_exist():
                 value = value[part]
 
 
-@pytest.mark.parametrize("stage", ["corpus", "finetune", "export"])
+@pytest.mark.parametrize("stage", ["encoders@vision", "corpus", "finetune", "export"])
 def test_a_stage_reads_only_what_it_declares(stage):
-    source = (ROOT / f"tgs_pipeline/training/{stage}.py").read_text()
+    source = (ROOT / f"tgs_pipeline/training/{stage.partition('@')[0]}.py").read_text()
     source += (ROOT / "tgs_pipeline/training/run.py").read_text() if stage == "finetune" else ""
     used = set(re.findall(r"\bparams\.([a-z_]+)\b(?!\s*import)", source)) & set(TrainingParams.model_fields)
     assert used - {"runtime"} <= {name.split(".")[0] for name in declared(stage)}

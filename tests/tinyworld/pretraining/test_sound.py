@@ -9,12 +9,21 @@ from tgs_pipeline.data.fbank import log_mel, segment_log_mels
 from tgs_pipeline.tinyworld.models import beats
 from tgs_pipeline.tinyworld.models.beats import LABELS
 from tgs_pipeline.tinyworld.pretraining import sound
-from tgs_pipeline.tinyworld.pretraining.sound import UNHEARD, SecondReader, Soundtracks, loss_of, make_batch
+from tgs_pipeline.tinyworld.pretraining.sound import (
+    UNHEARD,
+    SecondReader,
+    Soundtracks,
+    features_of,
+    loss_of,
+    make_batch,
+)
 from tgs_pipeline.tinyworld.sampling import NUM_LOUDNESS_LEVELS, PULSES_HZ, pool_of_split, sample_scene
 from tgs_pipeline.tinyworld.scene import SoundEvent, Voice
 from tgs_pipeline.tinyworld.sound import render_sound
+from tgs_pipeline.tinyworld.transcript import WORDS
 
-NAMES = ("seconds", "heard", "loudness", "rhythm")
+LABEL_NAMES = ("heard", "loudness", "rhythm")
+NAMES = ("seconds", "slots", *LABEL_NAMES)
 
 
 def test_labels_of_a_known_scene(monkeypatch):
@@ -33,6 +42,9 @@ def test_labels_of_a_known_scene(monkeypatch):
     assert batch.loudness[0, :, rumble].tolist() == [UNHEARD, 3, 3, UNHEARD, UNHEARD, UNHEARD, 3, *[UNHEARD] * 3]
     assert batch.rhythm[0, :, bark].tolist() == [UNHEARD] * 2 + [PULSES_HZ.index(4.0)] * 8
     assert set(batch.rhythm[0, :, rumble]) == {UNHEARD}  # an engine has no pulses
+    third = [{WORDS[number] for number in np.flatnonzero(slot)} for slot in batch.slots[0, 2]]
+    expected = [{"heard dog", "loudness 1", "rhythm 4"}, {"heard helicopter", "loudness 4"}, {"empty"}, {"empty"}]
+    assert third == expected
     loud = batch.seconds[0].mean(axis=(1, 2))
     assert loud[0] == loud.min()  # nothing sounds in the first second alone
 
@@ -58,7 +70,7 @@ def test_labels_are_what_the_scene_says():
                     told += sounds
                     loudness = voice.loudness - 1 if sounds else UNHEARD
                     rhythm = PULSES_HZ.index(voice.pulse_hz) if sounds and voice.pulse_hz else UNHEARD
-                    found = [getattr(batch, name)[clip, second, label] for name in NAMES[1:]]
+                    found = [getattr(batch, name)[clip, second, label] for name in LABEL_NAMES]
                     assert found == [sounds, loudness, rhythm], (number, clip, second, category)
     assert told > 40
 
@@ -78,7 +90,8 @@ def make_tracks(*, is_silent):
         heard[0, 0, 0], loudness[0, 0, 0], rhythm[0, 0, 0] = 1, 1, 1
     generator = np.random.default_rng(0)
     seconds = generator.normal(size=(1, 10, 98, 128)).astype(np.float32)
-    return Soundtracks(seconds, generator.normal(size=(1, 998, 128)).astype(np.float32), heard, loudness, rhythm)
+    whole = generator.normal(size=(1, 998, 128)).astype(np.float32)
+    return Soundtracks(seconds, whole, heard, np.zeros((1, 10, 4, len(WORDS)), np.float32), loudness, rhythm)
 
 
 @pytest.mark.parametrize("is_silent", [False, True])
@@ -89,7 +102,8 @@ def test_the_loss_of_readers_that_know_nothing(is_silent):
         torch.nn.init.zeros_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
     with torch.no_grad():
-        loss, right = loss_of(model, reader, make_tracks(is_silent=is_silent))
+        tracks = make_tracks(is_silent=is_silent)
+        loss, right = loss_of(model, reader, features_of(model, tracks), tracks)
     told = 0 if is_silent else math.log(NUM_LOUDNESS_LEVELS) + math.log(len(PULSES_HZ))
     assert loss.item() == pytest.approx(11 * math.log(2) + told, rel=1e-5)
     assert right == {"heard": pytest.approx(1.0 if is_silent else 0.9), "loudness": 0.0, "rhythm": 0.0}
@@ -102,5 +116,6 @@ def test_what_is_right_is_counted():
         torch.nn.init.zeros_(layer.bias)
         layer.bias.data[answer] = 50.0  # the first numbers are those of the first category
     with torch.no_grad():
-        _, right = loss_of(model, reader, make_tracks(is_silent=False))
+        tracks = make_tracks(is_silent=False)
+        _, right = loss_of(model, reader, features_of(model, tracks), tracks)
     assert (right["loudness"], right["rhythm"]) == (1.0, 1.0)

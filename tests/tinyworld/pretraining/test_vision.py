@@ -22,12 +22,17 @@ from tgs_pipeline.tinyworld.pretraining.vision import (
 )
 from tgs_pipeline.tinyworld.render import render_scene
 from tgs_pipeline.tinyworld.sampling import pool_of_split, sample_scene
+from tgs_pipeline.tinyworld.transcript import WORDS
 
 CELL = 32  # px of a patch in a rendered frame of 224 px: 7 x 7 patches
 
 
 def place_on(monkeypatch, scene):
     monkeypatch.setattr(vision, "sample_scene", lambda rng, pool: scene)
+
+
+def words_of(slots_QW):
+    return [{WORDS[number] for number in np.flatnonzero(slot)} for slot in slots_QW]
 
 
 def test_labels_of_a_known_scene(monkeypatch):
@@ -50,6 +55,12 @@ def test_labels_of_a_known_scene(monkeypatch):
             assert box[row, column] == pytest.approx([4 / 7 - 0.2, 4 / 7 - 0.2, 4 / 7 + 0.2, 4 / 7 + 0.2], abs=0.06)
         left, top, right, bottom = box[1, 1]
         assert 0.1 < left < 1.5 / 7 < right < 0.33 and 0.1 < top < 1.5 / 7 < bottom < 0.33
+        assert words_of(views.slots[frame]) == [
+            {"red", "cat", "column 2", "size 4"},
+            {"blue", "drum", "column 5", "size 8", "played"},
+            {"empty"},
+            {"empty"},
+        ]
         corner = category[6, 0]
         assert corner == color[6, 0] == NOTHING
 
@@ -88,7 +99,7 @@ def test_a_batch_depends_on_its_number_alone():
     assert batch.pixels.shape == (2 * FRAMES_PER_CLIP, 112, 112, 3)
     for place, index in enumerate((6, 7)):
         alone, part = render_views(5, index), slice(place * FRAMES_PER_CLIP, (place + 1) * FRAMES_PER_CLIP)
-        for name in ("pixels", "category", "color", "box", "played"):
+        for name in ("pixels", "category", "color", "box", "played", "slots"):
             assert np.array_equal(getattr(batch, name)[part], getattr(alone, name)), name
     assert not np.array_equal(batch.pixels[:FRAMES_PER_CLIP], batch.pixels[FRAMES_PER_CLIP:])
 
@@ -101,6 +112,7 @@ def make_views(category):
         color=np.array([[COLOR_NAMES.index("red") if category >= 0 else NOTHING, NOTHING]]),
         box=np.array([[[0.1, 0.2, 0.3, 0.4], [9, 9, 9, 9]]], np.float32),
         played=np.array([[1.0, -1.0]], np.float32),
+        slots=np.zeros((1, 4, len(WORDS)), np.float32),
     )
 
 

@@ -85,7 +85,7 @@ def _save(
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state: dict[str, Any] = {"module": module.state_dict(), "optimizers": [one.state_dict() for one in optimizers]}
-    state |= {"step": step, "curve": json.dumps(curve)}
+    state |= {"step": step, "curve": json.dumps(curve), "random": torch.get_rng_state()}
     with replacing(folder / "checkpoint.pt") as path:
         torch.save(state, path)
 
@@ -100,6 +100,7 @@ def _resume(
     module.load_state_dict(state["module"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
+    torch.set_rng_state(state["random"])  # of dropout
     log.info("going on from step %d of %s", state["step"], path)
     return state["step"], json.loads(state["curve"])
 

@@ -83,7 +83,7 @@ def base(tmp_path_factory):
     for phase in ("pretrain_audio", "pretrain_visual", "finetune"):
         changes = {"max_steps": 8, "batch_size": 2, "warmup_steps": 2, "log_every_steps": 1, "learning_rate": 2e-3}
         settings[phase] |= changes | {"features": str(folder / "features")}
-        settings[phase] |= {} if phase == "finetune" else {"projector": None}
+        settings[phase] |= {} if phase == "finetune" else {"projector": str(ROOT / "training/none")}
     for modality in ("visual", "audio"):
         path = f"training/artifacts/pretrain_{modality}/projector.safetensors"
         settings["finetune"][f"{modality}_projector"] = str(folder / path)

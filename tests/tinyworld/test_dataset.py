@@ -124,6 +124,18 @@ def test_contact_sheet(root, tmp_path):
         assert sheet.width > 2 * 4 * 64 and sheet.height > 4 * 64
 
 
+def test_open_has_references_but_no_chains(tmp_path):
+    """Phase 1 takes its media, and phase 2 must not meet the categories that are held out."""
+    root = _write(tmp_path / "open", {"open": 2, "train": 1})
+    rows = _rows(root / "metadata.csv")
+    assert {row["split"] for row in rows} == {"open", "train"}
+    assert any(row["uid"].startswith("null_") for row in rows if row["split"] == "open")
+    for row in rows:
+        assert (root / "media" / row["uid"].rsplit("_", 2)[0] / "frames" / "9.jpg").is_file()
+    instructions = json.loads((root / "RefThinker_instruction_tuning_set.json").read_text(encoding="utf-8"))
+    assert set(instructions) == {row["uid"] for row in rows if row["split"] == "train"}
+
+
 def test_nothing_to_write(tmp_path):
     root = _write(tmp_path / "nothing", {"train": 0})
     assert (root / "metadata.csv").read_bytes() == b"vid,uid,split,fid,exp\r\n"

@@ -6,6 +6,7 @@ from training_example import write_corpus, write_features
 
 from tgs_pipeline.artifacts import samples, table
 from tgs_pipeline.prompts.ref_thinker import inference_prompt, training_prompt
+from tgs_pipeline.tinyworld.chains import write_chain
 from tgs_pipeline.tinyworld.clip import plan_clip
 from tgs_pipeline.training import corpus
 from tgs_pipeline.training.corpus import part_of
@@ -111,6 +112,39 @@ def test_the_stage_writes_three_corpora(settings, tmp_path):
     assert [row["vid"] for row in found["visual"]] == [plan.vid]  # other clips of the world have no reference here
     assert plan.scene.objects[0].category in found["visual"][0]["target"]
     assert [row["name"] for row in found["instructions"]] == ["v_dog_1"]
+
+
+def test_given_descriptions_are_added_with_the_media_of_another_clip(settings, tmp_path):
+    """From samples and chains of the tiny world; without the setting the corpus has the samples alone."""
+    plans = [plan_clip(7, "train", index) for index in range(3)]
+    entries, chains = [], {}
+    for plan in plans:
+        for number, reference in enumerate(plan.references):
+            uid = f"{plan.vid}_{number}"
+            entries.append((uid, plan.vid, "train", reference.text, "ok"))
+            chains[uid] = {"output": write_chain(np.random.default_rng(number), plan.scene, reference)}
+    artifacts = tmp_path / "artifacts"
+    write_samples(artifacts / "samples/samples.parquet", entries)
+    (tmp_path / "set.json").write_text(json.dumps(chains))
+    settings["corpus"] |= {"instructions": str(tmp_path / "set.json"), "held_out": 0.0}
+    workspace = TrainingWorkspace(Workspace(artifacts=artifacts, dataset=tmp_path), cache=tmp_path / "cache")
+    found = {}
+    for share in (1.0, None):
+        settings["corpus"]["given"] = share and settings["corpus"]["given"] | {"share": share}
+        corpus.run(TrainingParams.model_validate(settings), workspace)
+        found[share] = list(table.read_rows(workspace.examples("instructions"), SCHEMA))
+    assert sorted(row["name"] for row in found[None]) == sorted(chains)
+    whole = {row["name"]: row for row in found[1.0] if not row["name"].endswith("+given")}
+    given = [row for row in found[1.0] if row["name"].endswith("+given")]
+    assert list(whole.values()) == found[None]
+    first = found[None][0]["vid"]
+    assert len(given) == sum(row["vid"] != first for row in found[None])
+    for row in given:
+        original = whole[row["name"].removesuffix("+given")]
+        assert row["prompt"] + row["target"] == original["prompt"] + original["target"]
+        assert row["target"].startswith(("Wanted:", "It must be:", "Needed:"))
+        assert row["prompt"].startswith(original["prompt"]) and "<think>" in row["prompt"][len(original["prompt"]) :]
+        assert row["vid"] != original["vid"]
 
 
 def test_examples_leave_out_and_count_what_has_no_features(tmp_path):

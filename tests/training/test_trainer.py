@@ -166,6 +166,22 @@ def test_phases_write_weights_curves_and_metrics(base, params, workspace):
     assert 0 < (state[key] - trained[key]).abs().max() < 0.05  # fine-tuning went on from there
 
 
+def test_phase_1_goes_on_from_an_earlier_projector(settings, workspace, tmp_path):
+    """At a rate at which nothing is learned the same comes out; an empty file means random weights."""
+    path = workspace.phase("pretrain_visual") / "projector.safetensors"
+    pretrain.run_visual(TrainingParams.model_validate(settings), workspace)
+    first = load_file(path)
+    earlier = tmp_path / "earlier.safetensors"
+    shutil.copy(path, earlier)
+    settings["pretrain_visual"] |= {"projector": str(earlier), "learning_rate": 1e-9, "seed": 5}
+    pretrain.run_visual(TrainingParams.model_validate(settings), workspace)
+    second = load_file(path)
+    assert max((second[name] - tensor).abs().max() for name, tensor in first.items()) < 1e-6
+    settings["pretrain_visual"]["projector"] = str(ROOT / "training/none")
+    pretrain.run_visual(TrainingParams.model_validate(settings), workspace)
+    assert max((load_file(path)[name] - tensor).abs().max() for name, tensor in first.items()) > 0.01
+
+
 def test_bfloat16_keeps_what_is_trained_in_float32(base, settings, workspace, monkeypatch):
     """Steps of 1e-5 on the ones of a LayerNorm would be lost in bfloat16, which has three digits."""
     settings["model"] |= {"dtype": "bfloat16", "autocast": True}

@@ -114,14 +114,15 @@ def test_f_object_must_tell_twins_apart(f_object, is_right):
 
 def test_statements_are_counted_over_all_chains():
     outcomes = [
-        outcome("man", target=0, think="We look for a. We see red cat at 2, blue cat at 5. We hear nothing."),
-        outcome("man", target=0, think="We see red man at 2."),
+        outcome("man", target=0, think="We look for a. We see #1 red cat at x2, #2 blue cat at x5. We hear nothing."),
+        outcome("man", target=0, think="We see #1 red man at x2."),
     ]
     rates = statements(outcomes)
     assert rates["demand"] == Rate(1, 1)
     assert rates["object"] == Rate(2, 3)
     assert rates["place"] == Rate(1, 3)  # the blue cat stands at 4, the man at 7
-    assert rates["all"] == Rate(4, 7)
-    assert rates["all, one column off allowed"] == Rate(5, 7)
+    assert rates["number"] == Rate(2, 3)  # the man is the third
+    assert rates["all"] == Rate(6, 10)
+    assert rates["all, one column off allowed"] == Rate(7, 10)
     assert rates["objects in view that are named"] == Rate(2, 6)
     assert rates["sounds that are named"] == Rate(0, 0)

@@ -8,6 +8,7 @@ matches nothing is false. What does not follow the grammar is one false claim of
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tgs_pipeline.tinyworld.chains import UNSEEN
 from tgs_pipeline.tinyworld.facts import describe_object, describe_voice, fact, name, number_of, wanted
@@ -24,6 +25,8 @@ KINDS = (
     *("wanted", "candidate", "fact", "verdict", "conclusion", "unreadable"),
 )
 _PLACED = re.compile(r"(?:at|left of|right of|near|between) x\d")  # statements about columns of the frame
+Said = TypeVar("Said")
+Meant = TypeVar("Meant")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -147,33 +150,32 @@ def _voices(scene: Scene) -> dict[str, str]:
 
 
 def _match_objects(names: Sequence[str], scene: Scene) -> list[SceneObject | None]:
-    found: list[SceneObject | None] = [None] * len(names)
-    left = list(scene.objects)
     rules: tuple[Callable[[str, SceneObject], bool], ...] = (
         lambda said, item: said == name(item),
         lambda said, item: item.category in said.split(),
         lambda said, item: item.color in said.split(),
     )
-    for rule in rules:
-        for position, said in enumerate(names):
-            item = next((item for item in left if rule(said, item)), None)
-            if found[position] is None and item is not None:
-                found[position] = item
-                left.remove(item)
-    return found
+    return _match(names, scene.objects, rules)
 
 
 def _match_sounds(heard: Sequence[Listed], true: Sequence[Listed]) -> list[Listed | None]:
-    found: list[Listed | None] = [None] * len(heard)
-    left = list(true)
     rules: tuple[Callable[[Listed, Listed], bool], ...] = (
         lambda said, voice: said.name == voice.name,
         lambda said, voice: any(phrase.kind == "span" and phrase in voice.phrases for phrase in said.phrases),
     )
+    return _match(heard, true, rules)
+
+
+def _match(
+    said: Sequence[Said], true: Sequence[Meant], rules: Sequence[Callable[[Said, Meant], bool]]
+) -> list[Meant | None]:
+    """For each thing said the true one that it means, each at most once; earlier rules take precedence."""
+    found: list[Meant | None] = [None] * len(said)
+    left = list(true)
     for rule in rules:
-        for position, said in enumerate(heard):
-            voice = next((voice for voice in left if rule(said, voice)), None)
-            if found[position] is None and voice is not None:
-                found[position] = voice
-                left.remove(voice)
+        for position, one in enumerate(said):
+            item = next((item for item in left if rule(one, item)), None)
+            if found[position] is None and item is not None:
+                found[position] = item
+                left.remove(item)
     return found

@@ -23,8 +23,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 weights: weights/tiny/.written
 
-# The encoders are trained and in git (weights/tiny/README.md). Ref-Thinker, detector and segmenter are untrained for now:
-# seeded weights of the tiny sizes, so that every stage runs through its real library. Their vocabulary is the world's.
+# Encoders and Ref-Thinker are trained and in git (weights/tiny/README.md). Detector and segmenter are untrained for now:
+# seeded weights of the tiny sizes, so that every stage runs through its real library.
 WEIGHT_SOURCES := training/write_tiny_weights.py $(wildcard tgs_pipeline/prompts/*.py \
     tgs_pipeline/tinyworld/*.py tgs_pipeline/tinyworld/models/*.py tgs_pipeline/backends/*/*.py)
 weights/tiny/.written: $(VENV)/.installed $(WEIGHT_SOURCES)

@@ -1,4 +1,4 @@
-"""Write what is not trained yet of the embedded default: a seeded, UNTRAINED Ref-Thinker, detector and segmenter.
+"""Write what is not trained yet of the embedded default: a seeded, UNTRAINED detector and segmenter.
 
     python training/write_tiny_weights.py weights/tiny
 
@@ -8,14 +8,13 @@ They make their stages run through the real libraries; what they answer means no
 import sys
 from pathlib import Path
 
-from tgs_pipeline.tinyworld.models import grounding_dino, ref_thinker, sam2
+from tgs_pipeline.tinyworld.models import grounding_dino, sam2
 
 SEED = 0
 
 
 def main(folder: Path) -> None:
-    """Write the three models below `folder`."""
-    ref_thinker.write(folder / "ref_thinker", seed=SEED)
+    """Write both models below `folder`."""
     grounding_dino.write(folder / "grounding_dino", seed=SEED)
     sam2.write(folder, seed=SEED)
 

@@ -100,12 +100,12 @@ def test_superlatives_of_sound_want_a_sound_where_there_is_none(name):
     assert wanted(make_scene(make_object(0, "cat")), Atom(name)) == "sounds"
 
 
-def test_a_sound_without_pulses_has_no_rhythm():
+def test_a_sound_without_pulses_is_flat():
     train = make_object(0, "train", voice=make_voice(0, 4, pulse_hz=None))
-    assert fact(make_scene(train), train, Atom("slowest")) == "no rhythm"
-    assert describe_voice("train", train.voice) == "train from 0s to 4s for 4s soft"
+    assert fact(make_scene(train), train, Atom("slowest")) == "flat"
+    assert describe_voice("train", train.voice) == "train soft flat for 4s from 0s to 4s"
     bell = Voice((SoundEvent(1, 3), SoundEvent(6, 7)), 3, 2.0, pitch=1.0)
-    assert describe_voice("bell", bell) == "bell from 1s to 3s and 6s to 7s for 3s loud steady"
+    assert describe_voice("bell", bell) == "bell loud steady for 3s from 1s to 3s and 6s to 7s"
 
 
 @pytest.mark.parametrize(("x", "expected"), [(0.0, 0), (0.099, 0), (0.1, 1), (0.95, 9), (-0.3, 0), (1.2, 9)])

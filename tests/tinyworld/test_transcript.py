@@ -1,11 +1,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from tinyworld.samples import make_object, make_scene, make_voice, plans
 
+from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS
 from tgs_pipeline.tinyworld.facts import column, size
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene, SoundEvent, Voice
-from tgs_pipeline.tinyworld.transcript import EMPTY, NUM_SLOTS, WORDS, frame_slots, second_slots
+from tgs_pipeline.tinyworld.transcript import EMPTY, NUM_SLOTS, WORDS, frame_slots, misread, second_slots
 
 
 def rng():
@@ -80,3 +82,14 @@ def test_everything_in_view_and_every_voice_stands_once_and_in_known_words():
             assert sounding == sorted(tuple(slot[:2]) for slot in filled(second))
     assert used <= known
     assert len(known - used) < 6  # and no word is there for nothing
+
+
+def test_what_is_misread_stays_a_word_of_its_kind_and_scales_err_by_one():
+    slot = ["red", "cat", "column 9", "size 4", "played"]
+    misread_slots = [misread(rng, slot) for rng in [np.random.default_rng(3)] for _ in range(4000)]
+    changed = [sum(other[place] != word for other in misread_slots) / 4000 for place, word in enumerate(slot)]
+    assert changed == pytest.approx([0.04, 0.08, 0.25, 0.3, 0.0], abs=0.03)
+    colors, categories, columns, sizes, _ = (set(words) for words in zip(*misread_slots, strict=True))
+    assert colors == set(COLORS) and categories == set(CATEGORIES)
+    assert columns == {"column 8", "column 9"} and sizes == {"size 3", "size 4", "size 5"}
+    assert misread(np.random.default_rng(0), [EMPTY]) == [EMPTY]

@@ -2,7 +2,8 @@
 
 Each kind of value has words of its own, so that none can be mistaken for another: columns x0 (left) to x9 (right) of
 the frame, times 0s to 10s, loudness faint, soft, loud, booming, rhythm slow (one pulse per second), steady (two), fast
-(four), sizes in 20ths of the frame's side. Objects are numbered from left to right: #1, #2, ...
+(four), flat (none), sizes in 20ths of the frame's side. Objects are numbered from left to right: #1, #2, ... What is
+compared of a sound stands in fixed places behind its name, where a small language model finds it.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from tgs_pipeline.tinyworld.solver import Atom
 NONE = "none"
 SILENT = "silent"
 LOUDNESS: Mapping[int, str] = MappingProxyType({1: "faint", 2: "soft", 3: "loud", 4: "booming"})
-RHYTHM: Mapping[float, str] = MappingProxyType({1.0: "slow", 2.0: "steady", 4.0: "fast"})
+RHYTHM: Mapping[float | None, str] = MappingProxyType({None: "flat", 1.0: "slow", 2.0: "steady", 4.0: "fast"})
 
 
 def number_of(scene: Scene, item: SceneObject) -> str:
@@ -63,8 +64,7 @@ def describe_object(scene: Scene, item: SceneObject) -> str:
 def describe_voice(category: str, voice: Voice) -> str:
     """All that is heard of an object."""
     spans = " and ".join(f"{event.onset_sec:.0f}s to {event.offset_sec:.0f}s" for event in voice.events)
-    words = [category, f"from {spans}", f"for {voice.duration_sec:.0f}s", LOUDNESS[voice.loudness]]
-    return " ".join([*words, *([] if voice.pulse_hz is None else [RHYTHM[voice.pulse_hz]])])
+    return f"{category} {_loudness(voice)} {_rhythm(voice)} for {voice.duration_sec:.0f}s from {spans}"
 
 
 def fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
@@ -155,7 +155,7 @@ def _duration(voice: Voice) -> str:
 
 
 def _rhythm(voice: Voice) -> str:
-    return RHYTHM[voice.pulse_hz] if voice.pulse_hz is not None else "no rhythm"
+    return RHYTHM[voice.pulse_hz]
 
 
 def _measure(of_voice: Callable[[Voice], float]) -> Callable[[SceneObject], float]:
@@ -210,7 +210,7 @@ _MEASURES: Mapping[str, Callable[[SceneObject], float]] = MappingProxyType(
     }
 )
 WORDS: tuple[str, ...] = (
-    *(*LOUDNESS.values(), *RHYTHM.values(), *_RELATIONS.values(), *_FIXED.values(), NONE, "no rhythm", "not played"),
+    *(*LOUDNESS.values(), *RHYTHM.values(), *_RELATIONS.values(), *_FIXED.values(), NONE, "not played"),
     *(*(f"x{number}" for number in range(10)), *(f"{time}s" for time in range(11)), *(f"#{n}" for n in range(1, 5))),
     *("at", "to", "moving", "seen", "size", "played", "from", "and", "for", "sounds", "still", "starts", "lasts"),
     *("comes", "goes", "plays nothing", "between", "in"),

@@ -4,6 +4,7 @@ The language model learns to read such transcripts in its pretraining; the proje
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,17 +16,31 @@ NUM_SLOTS = 4  # the most objects that a scene has, and the queries of the tiny 
 EMPTY = "empty"
 Slots = list[list[list[str]]]  # frame or second, slot, words
 
-WORDS: tuple[str, ...] = (
-    EMPTY,
-    *COLORS,
-    *CATEGORIES,
-    *(f"column {number}" for number in range(10)),
-    *(f"size {number}" for number in range(3, 12)),
-    "played",
-    *(f"heard {name}" for name, category in CATEGORIES.items() if category.noise),
-    *(f"loudness {level}" for level in range(1, 5)),
-    *(f"rhythm {pulses}" for pulses in (1, 2, 4)),
+
+class _Respect(NamedTuple):
+    """What a slot can say in one respect.
+
+    error: how often `misread` puts another word. is_scale: that word is then a neighbour.
+    """
+
+    words: tuple[str, ...]
+    error: float
+    is_scale: bool
+
+
+# Errors are about those of the tiny encoders on a single frame or second.
+_RESPECTS = (
+    _Respect(tuple(COLORS), 0.04, False),
+    _Respect(tuple(CATEGORIES), 0.08, False),
+    _Respect(tuple(f"column {number}" for number in range(10)), 0.25, True),
+    _Respect(tuple(f"size {number}" for number in range(3, 12)), 0.3, True),
+    _Respect(("played",), 0.0, False),
+    _Respect(tuple(f"heard {name}" for name, category in CATEGORIES.items() if category.noise), 0.02, False),
+    _Respect(tuple(f"loudness {level}" for level in range(1, 5)), 0.12, True),
+    _Respect(tuple(f"rhythm {pulses}" for pulses in (1, 2, 4)), 0.03, False),
 )
+WORDS: tuple[str, ...] = (EMPTY, *(word for respect in _RESPECTS for word in respect.words))
+_RESPECT_OF = {word: respect for respect in _RESPECTS for word in respect.words}
 
 
 def frame_slots(rng: np.random.Generator, scene: Scene) -> Slots:
@@ -58,6 +73,22 @@ def slots_of_second(scene: Scene, second: int) -> list[list[str]]:
             rhythm = [] if voice.pulse_hz is None else [f"rhythm {voice.pulse_hz:.0f}"]
             slots.append([f"heard {category}", f"loudness {voice.loudness}", *rhythm])
     return slots
+
+
+def misread(rng: np.random.Generator, slot: Sequence[str]) -> list[str]:
+    """The words of a slot as an encoder might give them that errs now and then."""
+    return [_misread_word(rng, word) if word != EMPTY else word for word in slot]
+
+
+def _misread_word(rng: np.random.Generator, word: str) -> str:
+    respect = _RESPECT_OF[word]
+    if rng.random() >= respect.error:
+        return word
+    place = respect.words.index(word)
+    others = [other for number, other in enumerate(respect.words) if number != place]
+    near = [respect.words[number] for number in (place - 1, place + 1) if 0 <= number < len(respect.words)]
+    options = near if respect.is_scale else others
+    return options[int(rng.integers(len(options)))]
 
 
 def _padded(rng: np.random.Generator, slots: Sequence[list[str]]) -> list[list[str]]:

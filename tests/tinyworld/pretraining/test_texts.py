@@ -29,8 +29,9 @@ def tokenizer():
 
 @pytest.fixture
 def writer(tokenizer, monkeypatch):
-    """Nothing is overlooked in its transcripts."""
+    """Nothing is overlooked or misread in its transcripts."""
     monkeypatch.setattr(texts, "_SLOT_DROPOUT", 0.0)
+    monkeypatch.setattr(texts, "misread", lambda rng, slot: slot)
     return TextWriter(tokenizer)
 
 
@@ -103,13 +104,15 @@ def test_an_opening_is_told_from_the_transcripts_of_its_clip(writer, tokenizer, 
 
 
 def test_what_is_predicted_of_a_chain(writer, tokenizer, read):
-    """The demand and what follows from the description; a decision is what comes after a comma in the checks."""
+    """The demand and what follows from the description; demands, facts and decisions count four times."""
+    decisions = ["booming", "out", "booming", "keep"]
+    worked_out = ["sounds", ",", "booming", "sounds", "booming", "faint", "out", "sounds", "booming", "booming", "keep"]
     num_whole = 0
     for seed in range(40):
         opening, rest = write_parts(np.random.default_rng(seed), SCENE, REFERENCE)
         text = writer.reasoning(np.random.default_rng(seed), SCENE, REFERENCE, foreign=FOREIGN)
         places = read(text)
-        assert weighed(places, text, weight=4.0) == ["booming", "out", "booming", "keep"]
+        assert weighed(places, text, weight=4.0) == (worked_out if "<think>" in places else decisions)
         if "<think>" not in places:
             continue
         num_whole += 1
@@ -121,7 +124,7 @@ def test_what_is_predicted_of_a_chain(writer, tokenizer, read):
         num_told, num_described = len(tokens_of(tokenizer, demand + ".")), len(tokens_of(tokenizer, description))
         weights = [weight if weight < 4 else 1.0 for weight in text.weights[given:]]
         assert weights == [*[1.0] * num_told, *[0.0] * num_described, *[1.0] * (len(chain) - num_told - num_described)]
-    assert 15 < num_whole < 35
+    assert 30 < num_whole < 40
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,7 @@ def test_what_is_predicted_of_a_chain(writer, tokenizer, read):
 def test_an_exercise_holds_the_checks_and_the_number_that_is_left(writer, tokenizer, read, reference, end):
     """The name that belongs to the number stands in the description, which an exercise lacks."""
     found = 0
-    for seed in range(40):
+    for seed in range(200):
         _, rest = write_parts(np.random.default_rng(seed), SCENE, reference)
         text = writer.reasoning(np.random.default_rng(seed), SCENE, reference, foreign=FOREIGN)
         places = read(text)
@@ -146,7 +149,7 @@ def test_an_exercise_holds_the_checks_and_the_number_that_is_left(writer, tokeni
         checked = places.index(".", places.index(".") + 1)
         assert set(text.weights[: checked + 1]) == {0.0, 4.0}
         assert set(text.weights[checked + 1 :]) == {1.0}
-    assert 5 < found < 25
+    assert 8 < found < 36
 
 
 def test_reasoning_never_sees_its_own_clip(writer, read):
@@ -177,13 +180,12 @@ def test_prompts_are_those_of_ref_thinker_mostly_cut(writer, tokenizer, read):
     assert 5 < ends[True] < 40
 
 
-def test_a_slot_in_thirty_is_overlooked(tokenizer):
+def test_of_a_thousand_slots_some_are_overlooked_and_others_misread(tokenizer):
     writer = TextWriter(tokenizer)
-    dog = len(tokenizer) + WORDS.index("dog")
-    seen = sum(
-        dog in bag for seed in range(100) for bag in writer.opening(np.random.default_rng(seed), SCENE, REFERENCE).bags
-    )
-    assert 940 < seen < 995  # of 1000
+    dog, red = (len(tokenizer) + WORDS.index(word) for word in ("dog", "red"))
+    bags = [bag for seed in range(100) for bag in writer.opening(np.random.default_rng(seed), SCENE, REFERENCE).bags]
+    assert 940 < sum(dog in bag or red in bag for bag in bags) < 995
+    assert 860 < sum(dog in bag for bag in bags) < 930
 
 
 def test_texts_of_clips_are_whole_and_known(tokenizer, read):

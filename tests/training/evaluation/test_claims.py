@@ -83,7 +83,7 @@ SCENE = make_scene(DOG, GUITAR)
 LOUDEST = Reference("loudest", "The loudest.", "the loudest sound", (Atom("loudest"),), 0)
 RIGHT = (
     "we look for the loudest sound. we see #1 red dog at x2, #2 blue guitar at x4. "
-    "we hear #1 dog from 0s to 3s for 3s booming slow, #2 guitar from 2s to 10s for 8s faint fast. "
+    "we hear #1 dog booming slow for 3s from 0s to 3s, #2 guitar faint fast for 8s from 2s to 10s. "
     "wanted: booming. candidates: #1: booming? booming, keep; #2: booming? faint, out. so it is #1, the red dog."
 )
 
@@ -116,8 +116,8 @@ def test_the_chain_by_hand_is_true_in_lower_case():
         ),
         ("hear #1 dog", "hear #1 cat", [("sound", "cat")]),
         ("hear #1 dog", "hear unseen dog", [("source", "unseen")]),
-        ("dog from 0s to 3s", "dog from 0s to 3s and 0s to 3s", [("span", "0s to 3s")]),
-        ("booming slow,", "faint slow,", [("loudness", "faint")]),
+        ("from 0s to 3s", "from 0s to 3s and 0s to 3s", [("span", "0s to 3s")]),
+        ("booming slow", "faint slow", [("loudness", "faint")]),
         ("wanted: booming", "wanted: faint", [("wanted", "faint")]),
         ("? booming, keep", "? silent, keep", [("fact", "silent")]),
         ("? booming, keep", "? booming", [("unreadable", "#1: no verdict")]),
@@ -137,7 +137,7 @@ def test_one_column_off_is_near_in_places_only():
     reading = check_chain(RIGHT.replace("dog at x2", "dog at x3"), scene=SCENE, reference=LOUDEST)
     assert [(claim.text, claim.is_near) for claim in reading.claims if not claim.is_true] == [("at x3", True)]
     far = check_chain(RIGHT.replace("dog at x2", "dog at x4"), scene=SCENE, reference=LOUDEST)
-    loud = check_chain(RIGHT.replace("booming slow,", "loud slow,"), scene=SCENE, reference=LOUDEST)
+    loud = check_chain(RIGHT.replace("booming slow", "loud slow"), scene=SCENE, reference=LOUDEST)
     for reading in (far, loud):
         assert [claim.is_near for claim in reading.claims if not claim.is_true] == [False]
 

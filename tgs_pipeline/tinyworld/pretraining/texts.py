@@ -19,20 +19,21 @@ from tgs_pipeline.tinyworld.clip import plan_clip
 from tgs_pipeline.tinyworld.reasoning import rewrite_reference
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene
-from tgs_pipeline.tinyworld.transcript import WORDS, Slots, frame_slots, second_slots
+from tgs_pipeline.tinyworld.transcript import WORDS, Slots, frame_slots, misread, second_slots
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 END = "</s>"
-# What is to be predicted: nothing; all; all, decisions above all; decisions and the answer alone.
+# What is to be predicted: nothing; all; all, what must be worked out above all; decisions and the answer alone.
 Part = Literal["given", "told", "reasoned", "exercise"]
 _FOREIGN_SHARE = 0.35  # of the chains to be reasoned about: with the transcript of another clip, others without any
-_EXERCISE_SHARE = 0.4  # of what is to be reasoned about
-_DECISION_WEIGHT = 4.0  # whether a fact meets its demand is learned last
+_EXERCISE_SHARE = 0.1  # of what is to be reasoned about
+_WORKED_OUT_WEIGHT = 4.0  # demands, facts, and whether they meet: learned last, and few among many words
 _WHOLE_PROMPT_SHARE = 0.25
 _FIXED_END = ", analyze the video"
-_SLOT_DROPOUT = 0.03  # of the slots: something is overlooked in a frame or second
+_SLOT_DROPOUT = 0.03  # of the slots: something is overlooked in a frame or second; others are misread, so that a
+# description rests on all moments, as it must with encoders that err
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class TextWriter:
 
     def _bags(self, rng: np.random.Generator, slots: Slots) -> list[list[int]]:
         empty = [self._slot_ids["empty"]]
-        bags = [[self._slot_ids[word] for word in slot] for moment in slots for slot in moment]
+        bags = [[self._slot_ids[word] for word in misread(rng, slot)] for moment in slots for slot in moment]
         return [empty if rng.random() < _SLOT_DROPOUT else bag for bag in bags]
 
     def _join(self, parts: Sequence[tuple[str, Part]], transcript: Mapping[int, list[list[int]]]) -> Text:
@@ -126,16 +127,32 @@ class TextWriter:
         return Text(bags, weights)
 
     def _weights(self, tokens: Sequence[int], part: Part) -> list[float]:
-        """A decision is what follows a comma in the checks: the next fact, `keep` or `out`."""
         if part in ("given", "told"):
             return [float(part == "told")] * len(tokens)
         checks, answer = self._sentence_ends(tokens)[:2]
-        decisions = {place for place in range(checks, answer) if tokens[place - 1] == self._ids[","]}
         known = 1.0 if part == "reasoned" else 0.0
-        return [
-            _DECISION_WEIGHT if place in decisions else known if place <= answer else 1.0
-            for place in range(len(tokens))
-        ]
+        weights = [known if place <= answer else 1.0 for place in range(len(tokens))]
+        for place in self._decisions(tokens, checks, answer):
+            weights[place] = _WORKED_OUT_WEIGHT
+        if part == "reasoned":
+            for place in self._looked_up(tokens, checks, answer):
+                weights[place] = _WORKED_OUT_WEIGHT
+        return weights
+
+    def _decisions(self, tokens: Sequence[int], checks: int, answer: int) -> list[int]:
+        """What follows a comma in the checks: the next demand, `keep` or `out`."""
+        return [place for place in range(checks, answer) if tokens[place - 1] == self._ids[","]]
+
+    def _looked_up(self, tokens: Sequence[int], checks: int, answer: int) -> list[int]:
+        """The demands, from the first colon on, and the facts, which follow each question mark."""
+        ends = {self._ids[sign] for sign in ",;"}
+        places = list(range(list(tokens).index(self._ids[":"]) + 1, checks))
+        is_fact = False
+        for place in range(checks, answer):
+            is_fact = (is_fact or tokens[place - 1] == self._ids["?"]) and tokens[place] not in ends
+            if is_fact:
+                places.append(place)
+        return places
 
     def _sentence_ends(self, tokens: Sequence[int]) -> list[int]:
         return [place for place, token in enumerate(tokens) if token == self._ids["."]]

@@ -32,21 +32,21 @@ CASES = [  # demand, its argument, what is wanted, and the facts of dog, guitar 
     ("silent", "", "silent", ("sounds", "sounds", "silent")),
     ("loudest", "", "booming", LOUDNESS),
     ("quietest", "", "faint", LOUDNESS),
-    ("louder_than", "guitar", "above faint", LOUDNESS),
-    ("quieter_than", "dog", "below booming", LOUDNESS),
+    ("louder_than", "guitar", "above guitar faint", LOUDNESS),
+    ("quieter_than", "dog", "below dog booming", LOUDNESS),
     ("first", "", "starts 0s", STARTS),
     ("last", "", "starts 2s", STARTS),
-    ("before", "guitar", "starts before 2s", STARTS),
-    ("after", "dog", "starts after 0s", STARTS),
+    ("before", "guitar", "starts before guitar 2s", STARTS),
+    ("after", "dog", "starts after dog 0s", STARTS),
     ("longest", "", "lasts 8s", LENGTHS),
     ("shortest", "", "lasts 3s", LENGTHS),
     ("always", "", "lasts 10s", LENGTHS),
     ("fastest", "", "fast", RHYTHMS),
     ("slowest", "", "slow", RHYTHMS),
-    ("left_of", "guitar", "left of x4", PLACES),
-    ("right_of", "dog", "right of x2", PLACES),
-    ("beside_source", "dog", "near x2", PLACES),
-    ("between", "dog,man", "between x2 and x7", PLACES),
+    ("left_of", "guitar", "left of guitar x4", PLACES),
+    ("right_of", "dog", "right of dog x2", PLACES),
+    ("beside_source", "dog", "near dog x2", PLACES),
+    ("between", "dog,man", "between dog x2 and man x7", PLACES),
     ("leftmost", "", "at x2", PLACES),
     ("rightmost", "", "at x7", PLACES),
     ("sounding_leftmost", "", "at x2", ("at x2", "at x4", "silent")),
@@ -83,10 +83,10 @@ def test_each_demand_on_a_known_scene(name, value, expected, facts):
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("left_of", "cat", "left of none"),
-        ("between", "dog,cat", "between x2 and none"),
-        ("louder_than", "man", "above none"),  # in view, but silent
-        ("before", "cat", "starts before none"),
+        ("left_of", "cat", "left of cat none"),
+        ("between", "dog,cat", "between dog x2 and cat none"),
+        ("louder_than", "man", "above man none"),  # in view, but silent
+        ("before", "cat", "starts before cat none"),
         ("biggest", "cat", "none"),
         ("leftmost", "cat", "none"),
     ],
@@ -103,9 +103,10 @@ def test_superlatives_of_sound_want_a_sound_where_there_is_none(name):
 def test_a_sound_without_pulses_is_flat():
     train = make_object(0, "train", voice=make_voice(0, 4, pulse_hz=None))
     assert fact(make_scene(train), train, Atom("slowest")) == "flat"
-    assert describe_voice("train", train.voice) == "train soft flat for 4s from 0s to 4s"
+    assert describe_voice("train", train.voice, source=None) == "train soft flat lasts 4s from 0s to 4s"
     bell = Voice((SoundEvent(1, 3), SoundEvent(6, 7)), 3, 2.0, pitch=1.0)
-    assert describe_voice("bell", bell) == "bell loud steady for 3s from 1s to 3s and 6s to 7s"
+    said = "#2 bell loud, #2 steady, #2 lasts 3s, #2 from 1s to 3s and 6s to 7s"
+    assert describe_voice("bell", bell, source="#2") == said
 
 
 @pytest.mark.parametrize(("x", "expected"), [(0.0, 0), (0.099, 0), (0.1, 1), (0.95, 9), (-0.3, 0), (1.2, 9)])
@@ -118,7 +119,7 @@ def test_what_moves_and_what_comes_late():
     late = tuple(frame >= 4 for frame in range(NUM_FRAMES))
     dog = make_object(0, "dog", centers=centers, motion="right", visible=late, size=0.42)
     assert position(dog) == "at x4 to x9"
-    assert describe_object(make_scene(dog), dog) == "#1 blue dog at x4 to x9 moving right seen 4s to 10s"
+    assert describe_object(make_scene(dog), dog) == "#1 blue dog at x4 to x9, #1 moving right, #1 seen 4s to 10s"
     assert fact(make_scene(dog), dog, Atom("enters")) == "comes 4s"
     assert fact(make_scene(dog), dog, Atom("moving", "left")) == "moving right"
 
@@ -132,8 +133,8 @@ def test_twins_are_told_apart_by_size_and_the_played_by_the_player():
     small, large = make_object(0, "guitar", size=0.2), make_object(1, "guitar", size=0.45, player=2)
     scene = make_scene(small, large, MAN)
     assert [describe_object(scene, item) for item in scene.objects] == [
-        "#1 blue guitar at x2 size 4",
-        "#2 blue guitar at x4 size 9 played",
+        "#1 blue guitar at x2, #1 size 4",
+        "#2 blue guitar at x4, #2 size 9, #2 played",
         "#3 man in blue at x7",
     ]
     assert (wanted(scene, Atom("biggest", "guitar")), wanted(scene, Atom("smallest", "guitar"))) == ("size 9", "size 4")

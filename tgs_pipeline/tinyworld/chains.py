@@ -78,10 +78,7 @@ def describe_sound(rng: np.random.Generator, scene: Scene, *, numbered: bool) ->
     voices = [(number_of(scene, item), item.category, item.voice) for item in scene.sounding() if item.voice]
     voices += [(UNSEEN, category, voice) for category, voice in scene.unseen_voices]
     voices.sort(key=lambda entry: (entry[2].onset_sec, -entry[2].loudness))
-    heard = [
-        f"{source} {describe_voice(category, voice)}" if numbered else describe_voice(category, voice)
-        for source, category, voice in voices
-    ]
+    heard = [describe_voice(category, voice, source=source if numbered else None) for source, category, voice in voices]
     return str(rng.choice(_HEARS)).format(items=", ".join(heard)) if heard else str(rng.choice(_HEARS_NOTHING))
 
 

@@ -2,8 +2,9 @@
 
 Each kind of value has words of its own, so that none can be mistaken for another: columns x0 (left) to x9 (right) of
 the frame, times 0s to 10s, loudness faint, soft, loud, booming, rhythm slow (one pulse per second), steady (two), fast
-(four), flat (none), sizes in 20ths of the frame's side. Objects are numbered from left to right: #1, #2, ... What is
-compared of a sound stands in fixed places behind its name, where a small language model finds it.
+(four), flat (none), sizes in 20ths of the frame's side. Objects are numbered from left to right: #1, #2, ... Each
+statement names its object, and each demand what it compares with: a small language model finds what stands beside a
+word that it knows.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,22 +50,23 @@ def position(item: SceneObject) -> str:
 
 def describe_object(scene: Scene, item: SceneObject) -> str:
     """All that is seen of an object; its size only beside others of its category."""
-    words = [number_of(scene, item), name(item), position(item)]
+    statements = [f"{name(item)} {position(item)}"]
     if item.motion != "still":
-        words.append(f"moving {item.motion}")
+        statements.append(f"moving {item.motion}")
     if not all(item.visible):
-        words.append(_seen(item))
+        statements.append(_seen(item))
     if len(scene.of_category(item.category)) > 1:
-        words.append(f"size {size(item)}")
+        statements.append(f"size {size(item)}")
     if item.player is not None:
-        words.append("played")
-    return " ".join(words)
+        statements.append("played")
+    return ", ".join(f"{number_of(scene, item)} {statement}" for statement in statements)
 
 
-def describe_voice(category: str, voice: Voice) -> str:
-    """All that is heard of an object."""
+def describe_voice(category: str, voice: Voice, *, source: str | None) -> str:
+    """All that is heard of an object; source: what each statement begins with, None for one statement without it."""
     spans = " and ".join(f"{event.onset_sec:.0f}s to {event.offset_sec:.0f}s" for event in voice.events)
-    return f"{category} {_loudness(voice)} {_rhythm(voice)} for {voice.duration_sec:.0f}s from {spans}"
+    statements = [f"{category} {_loudness(voice)}", _rhythm(voice), _duration(voice), f"from {spans}"]
+    return " ".join(statements) if source is None else ", ".join(f"{source} {statement}" for statement in statements)
 
 
 def fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
@@ -131,11 +133,11 @@ def wanted(scene: Scene, atom: Atom) -> str:
 
 
 def _of_anchor(scene: Scene, atom: Atom, category: str) -> str:
-    """The anchor's own value, without the word before it; NONE where there is no anchor, or it has no such value."""
+    """The anchor and its own value, without the word before it; NONE where it is absent or has no such value."""
     found = scene.of_category(category)
     if not found or fact(scene, found[0], atom) == SILENT:
-        return NONE
-    return fact(scene, found[0], atom).removeprefix("at ").removeprefix("starts ")
+        return f"{category} {NONE}"
+    return f"{category} {fact(scene, found[0], atom).removeprefix('at ').removeprefix('starts ')}"
 
 
 def _seen(item: SceneObject) -> str:

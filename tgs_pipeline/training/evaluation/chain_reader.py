@@ -5,7 +5,7 @@ Nothing is judged here. What does not follow the grammar is kept as `unreadable`
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from tgs_pipeline.tinyworld import chains
@@ -19,7 +19,7 @@ _PHRASES: tuple[tuple[PhraseKind, str], ...] = (
     ("size", r"size \d+"),
     ("played", r"played"),
     ("span", r"(?:from|and) (?P<span>\d+s to \d+s)"),
-    ("duration", r"for \d+s"),
+    ("duration", r"lasts \d+s"),
     ("loudness", "|".join(LOUDNESS.values())),
     ("rhythm", "|".join(RHYTHM.values())),
 )
@@ -80,8 +80,27 @@ def read_chain(think: str) -> Chain:
     return chain
 
 
-def read_listed(text: str) -> tuple[Listed, list[str]]:
-    """Read `#1 red dog at x2 size 8`: number and name before the first phrase, phrases, and words that are neither."""
+def read_list(text: str) -> tuple[list[Listed], list[str]]:
+    """Read `#1 red dog at x2, #1 size 8, #2 blue cat at x5`: what is listed, and what cannot be read.
+
+    A statement without a name goes on about what was named before it.
+    """
+    listed: list[Listed] = []
+    unreadable: list[str] = []
+    for statement in text.split(", "):
+        found, rest = _read_statement(statement)
+        unreadable += rest
+        if found.name:
+            listed.append(found)
+        elif listed and found.phrases and found.number == listed[-1].number:
+            listed[-1] = replace(listed[-1], phrases=listed[-1].phrases + found.phrases)
+        else:
+            unreadable.append(statement)
+    return listed, unreadable
+
+
+def _read_statement(text: str) -> tuple[Listed, list[str]]:
+    """Number and name before the first phrase, phrases, and words that are neither."""
     matches = list(_PHRASE.finditer(text))
     start = matches[0].start() if matches else len(text)
     phrases, rest, end = [], [], start
@@ -101,9 +120,9 @@ def _read_sentence(chain: Chain, sentence: str) -> None:
     elif _slot(sentence, chains._CONCLUDES_NULL) is not None:
         chain.conclusions.append(None)
     elif (items := _slot(sentence, chains._SHOWS)) is not None:
-        _read_list(chain, chain.shown, items)
+        _add_list(chain, chain.shown, items)
     elif (items := _slot(sentence, chains._HEARS)) is not None:
-        _read_list(chain, chain.heard, items)
+        _add_list(chain, chain.heard, items)
     elif (items := _slot(sentence, chains._WANTS)) is not None:
         chain.wanted += items.split(", ")
     elif (items := _slot(sentence, chains._CHECKS)) is not None:
@@ -117,14 +136,10 @@ def _read_sentence(chain: Chain, sentence: str) -> None:
         chain.unreadable.append(sentence)
 
 
-def _read_list(chain: Chain, listed: list[Listed], items: str) -> None:
-    for item in items.split(", "):
-        found, rest = read_listed(item)
-        chain.unreadable += rest
-        if found.name:
-            listed.append(found)
-        else:
-            chain.unreadable.append(item)
+def _add_list(chain: Chain, listed: list[Listed], items: str) -> None:
+    found, unreadable = read_list(items)
+    listed += found
+    chain.unreadable += unreadable
 
 
 def _read_check(chain: Chain, item: str) -> None:
@@ -165,7 +180,7 @@ def _concluded(sentence: str) -> tuple[str, str] | None:
     return None
 
 
-_NUMBERED = re.compile(rf"(?:(#\d+|{chains.UNSEEN}) )?(.*)")
+_NUMBERED = re.compile(rf"(?:(#\d+|{chains.UNSEEN})(?: |$))?(.*)")
 _PHRASE = re.compile(
     r"(?<![\w-])(?:{})(?![\w-])".format("|".join(f"(?P<kind{n}>{form})" for n, (_, form) in enumerate(_PHRASES)))
 )

@@ -16,7 +16,7 @@ from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene, SceneObject, Voice
 from tgs_pipeline.tinyworld.solver import PREDICATES, Atom, judge
 from tgs_pipeline.tinyworld.verdict import Verdict
-from tgs_pipeline.training.evaluation.chain_reader import KEEP, Chain, Listed, read_chain, read_listed
+from tgs_pipeline.training.evaluation.chain_reader import KEEP, Chain, Listed, read_chain, read_list
 
 # In the order in which tables show them. demand: what the reference asks for; wanted: what that comes to in this clip.
 KINDS = (
@@ -24,7 +24,7 @@ KINDS = (
     *("sound", "span", "duration", "loudness", "rhythm", "source", "silence"),
     *("wanted", "candidate", "fact", "verdict", "conclusion", "unreadable"),
 )
-_PLACED = re.compile(r"(?:at|left of|right of|near|between) x\d")  # statements about columns of the frame
+_PLACED = re.compile(r"(?:at|(?:left of|right of|near|between) [\w-]+) x\d")  # statements about columns of the frame
 Said = TypeVar("Said")
 Meant = TypeVar("Meant")
 _NUMBER = re.compile(r"\d+")
@@ -88,7 +88,7 @@ def _check_shown(shown: Sequence[Listed], scene: Scene) -> list[Claim]:
 
 
 def _check_heard(heard: Sequence[Listed], scene: Scene) -> list[Claim]:
-    true = [read_listed(text)[0] for text in _voices(scene).values()]
+    true = [listed for text in _voices(scene).values() for listed in read_list(text)[0]]
     claims = []
     for listed, voice in zip(heard, _match_sounds(heard, true), strict=True):
         source = [voice.number] if voice and voice.number else []
@@ -138,7 +138,7 @@ def _is_near(text: str, other: str) -> bool:
 
 def _facts(scene: Scene, item: SceneObject) -> list[str]:
     """All that chains can say of an object and is true, whatever the demand."""
-    facts = [phrase.text for phrase in read_listed(describe_object(scene, item))[0].phrases]
+    facts = [phrase.text for listed in read_list(describe_object(scene, item))[0] for phrase in listed.phrases]
     return facts + [fact(scene, item, Atom(predicate)) for predicate in PREDICATES if predicate != "function"]
 
 
@@ -146,7 +146,7 @@ def _voices(scene: Scene) -> dict[str, str]:
     """What is heard, by category, as chains describe it; no two sounds of a clip are of one category."""
     voices: list[tuple[str, Voice, str]] = [(category, voice, UNSEEN) for category, voice in scene.unseen_voices]
     voices += [(item.category, item.voice, number_of(scene, item)) for item in scene.sounding() if item.voice]
-    return {category: f"{source} {describe_voice(category, voice)}" for category, voice, source in voices}
+    return {category: describe_voice(category, voice, source=source) for category, voice, source in voices}
 
 
 def _match_objects(names: Sequence[str], scene: Scene) -> list[SceneObject | None]:

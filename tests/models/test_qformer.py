@@ -101,3 +101,25 @@ def test_paper_sizes_match_the_published_files(modality, encoder_dim, total):
     text_layer = 2 * width * ffn + ffn + 3 * width
     text = vocabulary * width + 512 * width + 2 * text_layer + vocabulary + width * width + 3 * width
     assert sum(tensor.numel() for tensor in original.values()) + text == total
+
+
+def test_moments_are_added_to_all_that_is_said_of_them():
+    torch.manual_seed(0)
+    plain = MediaProjector(encoder_dim=10, **SMALL).eval()
+    timed = MediaProjector(encoder_dim=10, num_moments=5, **SMALL).eval()
+    timed.load_state_dict(plain.state_dict(), strict=False)
+    features = torch.randn(2, 4, 7, 10)
+    torch.testing.assert_close(timed(features), plain(features))  # they start at zero
+    with torch.no_grad():
+        timed.moments.copy_(torch.arange(5.0)[:, None].expand(5, 12))
+    added = (timed(features) - plain(features)).unflatten(1, (4, 3))
+    torch.testing.assert_close(added, torch.arange(4.0)[None, :, None, None].expand(2, 4, 3, 12))
+    with pytest.raises(ValueError, match="6 frames or segments, but num_moments is 5"):
+        timed(torch.randn(1, 6, 7, 10))
+
+
+def test_moments_are_kept_beside_the_published_names():
+    timed = MediaProjector(encoder_dim=10, num_moments=5, **SMALL)
+    original = to_original(timed.state_dict(), modality="audio", num_layers=2)
+    assert original.keys() - live_keys("audio", num_layers=2).keys() == {"audio_moments"}
+    assert from_original(original, modality="audio", num_layers=2).keys() == timed.state_dict().keys()

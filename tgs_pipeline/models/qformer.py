@@ -5,6 +5,9 @@ The Q-Former is BLIP-2's, two layers with cross-attention in both, and reads no 
 transformers' Blip2QFormerModel is the same function. The published checkpoints name its weights otherwise and hold
 the unused text half as well: `live_keys` and `dead_keys` list both, and conversion accounts for every key.
 
+Ours alone: `moments`, one vector for each frame or segment that is added to all it says. The published projectors have
+none, since LLaMA-2-7b counts positions; a language model of a few million parameters does not.
+
 Shapes: B clips, S frames or segments, P patches, E encoder width, Q queries, D width of the language model.
 """
 
@@ -21,7 +24,7 @@ _NORM = ("LayerNorm.weight", "LayerNorm.bias")
 
 
 class MediaProjector(nn.Module):
-    """LayerNorm, learned queries, Q-Former, Linear-GELU-Linear."""
+    """LayerNorm, learned queries, Q-Former, Linear-GELU-Linear; num_moments: rows of `moments`, 0 for none."""
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class MediaProjector(nn.Module):
         num_layers: int,
         num_heads: int,
         ffn_dim: int,
+        num_moments: int = 0,
     ) -> None:
         from transformers import Blip2QFormerConfig, Blip2QFormerModel
 
@@ -50,6 +54,7 @@ class MediaProjector(nn.Module):
             )
         )
         self.proj = nn.Sequential(nn.Linear(hidden_dim, llm_dim), nn.GELU(), nn.Linear(llm_dim, llm_dim))
+        self.moments = nn.Parameter(torch.zeros(num_moments, llm_dim)) if num_moments else None
 
     @property
     def encoder_dim(self) -> int:
@@ -60,9 +65,18 @@ class MediaProjector(nn.Module):
         return self.query_tokens.shape[1]
 
     def forward(self, features_BSPE: torch.Tensor) -> torch.Tensor:
-        """Embeddings (B, S*Q, D) of encoder features (B, S, P, E); each frame or segment by itself."""
-        hidden = self.condense(features_BSPE.flatten(0, 1))
-        return self.proj(hidden).reshape(len(features_BSPE), -1, self.proj[-1].out_features)
+        """Embeddings (B, S*Q, D) of encoder features (B, S, P, E); each frame or segment by itself.
+
+        ValueError where there are more frames or segments than `moments`.
+        """
+        num_clips, num_moments = features_BSPE.shape[:2]
+        said = self.proj(self.condense(features_BSPE.flatten(0, 1)))
+        said_BSQD = said.reshape(num_clips, num_moments, self.num_queries, self.proj[-1].out_features)
+        if self.moments is not None:
+            if num_moments > len(self.moments):
+                raise ValueError(f"{num_moments} frames or segments, but num_moments is {len(self.moments)}")
+            said_BSQD = said_BSQD + self.moments[:num_moments, None]
+        return said_BSQD.flatten(1, 2)
 
     def condense(self, features_FPE: torch.Tensor) -> torch.Tensor:
         """What the queries hold (F, Q, hidden_dim) of frames or segments (F, P, E), before it is projected."""
@@ -70,14 +84,18 @@ class MediaProjector(nn.Module):
         return self.qformer(query_embeds=queries, encoder_hidden_states=self.ln(features_FPE)).last_hidden_state
 
 
-def live_keys(modality: Modality, *, num_layers: int) -> dict[str, str]:
-    """Keys of a published projector that are used, without prefix -> keys of MediaProjector."""
+def live_keys(modality: Modality, *, num_layers: int, has_moments: bool = False) -> dict[str, str]:
+    """Keys of a published projector that are used, without prefix -> keys of MediaProjector.
+
+    has_moments: also the one of `moments`, which no published file holds.
+    """
     bert = f"{modality}_Qformer.bert"
     keys = {
         f"{modality}_query_tokens": "query_tokens",
         f"{bert}.embeddings.LayerNorm.weight": "qformer.layernorm.weight",
         f"{bert}.embeddings.LayerNorm.bias": "qformer.layernorm.bias",
     }
+    keys |= {f"{modality}_moments": "moments"} if has_moments else {}
     keys |= {f"{modality}_ln.{name}": f"ln.{name}" for name in ("weight", "bias")}
     keys |= {f"{modality}_proj.{i}.{name}": f"proj.{i}.{name}" for i in (0, 2) for name in ("weight", "bias")}
     for layer in (f"encoder.layer.{number}" for number in range(num_layers)):
@@ -111,11 +129,10 @@ def dead_keys(modality: Modality, *, num_layers: int) -> set[str]:
 def from_original(state: Mapping[str, torch.Tensor], *, modality: Modality, num_layers: int) -> dict[str, torch.Tensor]:
     """The state of a MediaProjector from a published one (keys without prefix); the text half is dropped.
 
-    No stage calls this yet: loading the published Ref-Thinker files will. Tests hold the names equal to theirs.
-
     Raises ValueError naming every key that is missing or unknown.
     """
-    live, dead = live_keys(modality, num_layers=num_layers), dead_keys(modality, num_layers=num_layers)
+    live = live_keys(modality, num_layers=num_layers, has_moments=f"{modality}_moments" in state)
+    dead = dead_keys(modality, num_layers=num_layers)
     missing, unknown = sorted(live.keys() - state.keys()), sorted(state.keys() - live.keys() - dead)
     if missing or unknown:
         raise ValueError(f"{modality} projector of {num_layers} layers: missing keys {missing}, unknown keys {unknown}")
@@ -123,11 +140,8 @@ def from_original(state: Mapping[str, torch.Tensor], *, modality: Modality, num_
 
 
 def to_original(state: Mapping[str, torch.Tensor], *, modality: Modality, num_layers: int) -> dict[str, torch.Tensor]:
-    """The state of a MediaProjector under the published names, without the text half: undoes `from_original`.
-
-    Only tests call it: they hold the forward pass, the names and the shapes equal to the published ones.
-    """
-    live = live_keys(modality, num_layers=num_layers)
+    """The state of a MediaProjector under the published names, without the text half: undoes `from_original`."""
+    live = live_keys(modality, num_layers=num_layers, has_moments="moments" in state)
     missing, unknown = sorted(set(live.values()) - state.keys()), sorted(state.keys() - set(live.values()))
     if missing or unknown:
         raise ValueError(f"{modality} projector of {num_layers} layers: missing keys {missing}, unknown keys {unknown}")

@@ -40,6 +40,8 @@ _RESPECTS = (
     _Respect(tuple(f"rhythm {pulses}" for pulses in (1, 2, 4)), 0.03, False),
 )
 WORDS: tuple[str, ...] = (EMPTY, *(word for respect in _RESPECTS for word in respect.words))
+# Which frame or second a slot belongs to. Encoders see one moment at a time: the projectors add it (MediaProjector).
+MOMENTS: tuple[str, ...] = tuple(f"moment {number}" for number in range(NUM_FRAMES))
 _RESPECT_OF = {word: respect for respect in _RESPECTS for word in respect.words}
 
 

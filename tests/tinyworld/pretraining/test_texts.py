@@ -13,7 +13,7 @@ from tgs_pipeline.tinyworld.pretraining import texts
 from tgs_pipeline.tinyworld.pretraining.texts import TextWriter
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.solver import Atom
-from tgs_pipeline.tinyworld.transcript import NUM_SLOTS, WORDS
+from tgs_pipeline.tinyworld.transcript import MOMENTS, NUM_SLOTS, WORDS
 
 GUITAR = make_object(0, "guitar", voice=make_voice(2, 10, loudness=1, pulse_hz=4.0))
 DOG = make_object(1, "dog", color="red", voice=make_voice(0, 3, loudness=4, pulse_hz=1.0))
@@ -41,9 +41,9 @@ def read(tokenizer):
 
     def of(text):
         assert len(text.bags) == len(text.weights)
-        first = len(tokenizer)
+        first, names = len(tokenizer), (*WORDS, *MOMENTS)
         return [
-            tokenizer.convert_ids_to_tokens(bag[0]) if bag[0] < first else tuple(WORDS[one - first] for one in bag)
+            tokenizer.convert_ids_to_tokens(bag[0]) if bag[0] < first else tuple(names[one - first] for one in bag)
             for bag in text.bags
         ]
 
@@ -55,7 +55,11 @@ def weighed(places, text, *, weight):
 
 
 def slots_in(places):
-    return [place for place in places if isinstance(place, tuple)]
+    """The words of each slot; its last one, the moment, counts the frames or seconds."""
+    slots = [place for place in places if isinstance(place, tuple)]
+    moments = [moment for moment in MOMENTS for _ in range(NUM_SLOTS)]
+    assert [slot[-1] for slot in slots] == moments * (len(slots) // len(moments))
+    return [slot[:-1] for slot in slots]
 
 
 def tokens_of(tokenizer, text):
@@ -63,9 +67,9 @@ def tokens_of(tokenizer, text):
 
 
 def test_ids_of_words_follow_those_of_tokens(writer, tokenizer):
-    assert writer.num_ids == len(tokenizer) + len(WORDS)
+    assert writer.num_ids == len(tokenizer) + len(WORDS) + len(MOMENTS)
     text = writer.opening(np.random.default_rng(0), FOREIGN, replace(REFERENCE, target=0))
-    slots = {tuple(bag) for bag in text.bags if bag[0] >= len(tokenizer)}
+    slots = {tuple(bag[:-1]) for bag in text.bags if bag[0] >= len(tokenizer)}
     expected = [["heard train", "loudness 3"], ["green", "train", "column 2", "size 6"], ["empty"]]
     assert slots == {tuple(len(tokenizer) + WORDS.index(word) for word in slot) for slot in expected}
     assert all(len(bag) == 1 for bag in text.bags if bag[0] < len(tokenizer))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
 from tgs_pipeline.models.qformer import MediaProjector, Modality, dead_keys, live_keys
 from tgs_pipeline.models.ref_thinker import RefThinker
@@ -43,6 +43,7 @@ class QFormerSizes(_Section):
     num_layers: PositiveInt
     num_heads: PositiveInt
     ffn_dim: PositiveInt
+    num_moments: NonNegativeInt = 0  # ours alone: as many frames or seconds carry their place (models/qformer.py)
 
 
 class Lora(_Section):
@@ -135,7 +136,8 @@ def file_keys(model: RefThinker, *, sizes: Sizes) -> dict[str, str]:
     """Keys of ref_thinker.safetensors -> keys of the model."""
     keys: dict[str, str] = {}
     for modality, prefix in PROJECTOR_PREFIXES.items():
-        live = live_keys(modality, num_layers=sizes.qformer.num_layers)
+        qformer = sizes.qformer
+        live = live_keys(modality, num_layers=qformer.num_layers, has_moments=qformer.num_moments > 0)
         keys |= {prefix + name: f"{modality}_projector.{key}" for name, key in live.items()}
     llm = [key.removeprefix("llm.") for key in model.state_dict() if key.startswith("llm.")]
     return keys | {key: f"llm.{key}" for key in llm if ".lora_" in key or key in EMBEDDINGS}

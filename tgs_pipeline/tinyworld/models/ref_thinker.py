@@ -21,7 +21,7 @@ HIDDEN_SIZE = 256  # of the language model
 SIZES = Sizes(
     visual_dim=128,
     audio_dim=128,
-    qformer=QFormerSizes(num_queries=4, hidden_dim=128, num_layers=2, num_heads=4, ffn_dim=512),
+    qformer=QFormerSizes(num_queries=4, hidden_dim=128, num_layers=2, num_heads=4, ffn_dim=512, num_moments=10),
     lora=Lora(rank=8, alpha=16, dropout=0.05),
 )
 # As tinyworld/words.py splits a text, and line ends besides; other spaces only separate.

@@ -13,7 +13,7 @@ from torch import nn
 
 from tgs_pipeline.tinyworld.clip import plan_clip
 from tgs_pipeline.tinyworld.pretraining.texts import Text, TextWriter
-from tgs_pipeline.tinyworld.transcript import WORDS
+from tgs_pipeline.tinyworld.transcript import MOMENTS, WORDS
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
@@ -29,7 +29,7 @@ class Reader(nn.Module):
     def __init__(self, llm: "LlamaForCausalLM") -> None:
         super().__init__()
         self.llm = llm
-        self.words = nn.Embedding(len(WORDS), llm.config.hidden_size)
+        self.words = nn.Embedding(len(WORDS) + len(MOMENTS), llm.config.hidden_size)
         for embedding in (self.words, llm.model.embed_tokens):
             nn.init.normal_(embedding.weight, std=_WORD_STD)
 

@@ -19,7 +19,7 @@ from tgs_pipeline.tinyworld.clip import plan_clip
 from tgs_pipeline.tinyworld.reasoning import rewrite_reference
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene
-from tgs_pipeline.tinyworld.transcript import WORDS, Slots, frame_slots, misread, second_slots
+from tgs_pipeline.tinyworld.transcript import EMPTY, MOMENTS, WORDS, Slots, frame_slots, misread, second_slots
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -50,12 +50,14 @@ class TextWriter:
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self._tokenizer = tokenizer
         self._ids = tokenizer.get_vocab()
-        self._slot_ids: Mapping[str, int] = {word: len(tokenizer) + number for number, word in enumerate(WORDS)}
+        self._slot_ids: Mapping[str, int] = {
+            word: len(tokenizer) + number for number, word in enumerate((*WORDS, *MOMENTS))
+        }
 
     @property
     def num_ids(self) -> int:
         """How many ids a bag can hold: tokens and words of slots."""
-        return len(self._tokenizer) + len(WORDS)
+        return len(self._tokenizer) + len(self._slot_ids)
 
     def about_clip(self, *, seed: int, index: int, foreign: Scene) -> Iterator[Text]:
         """All texts about a clip; `foreign` is the scene of another."""
@@ -110,9 +112,12 @@ class TextWriter:
         }
 
     def _bags(self, rng: np.random.Generator, slots: Slots) -> list[list[int]]:
-        empty = [self._slot_ids["empty"]]
-        bags = [[self._slot_ids[word] for word in misread(rng, slot)] for moment in slots for slot in moment]
-        return [empty if rng.random() < _SLOT_DROPOUT else bag for bag in bags]
+        read = [
+            [*([EMPTY] if rng.random() < _SLOT_DROPOUT else misread(rng, slot)), moment]
+            for moment, slots_of_moment in zip(MOMENTS, slots, strict=True)
+            for slot in slots_of_moment
+        ]
+        return [[self._slot_ids[word] for word in slot] for slot in read]
 
     def _join(self, parts: Sequence[tuple[str, Part]], transcript: Mapping[int, list[list[int]]]) -> Text:
         media = {self._ids[token] for token in (VIDEO, AUDIO)}

@@ -65,7 +65,7 @@ def describe_object(scene: Scene, item: SceneObject) -> str:
 def describe_voice(category: str, voice: Voice, *, source: str | None) -> str:
     """All that is heard of an object; source: what each statement begins with, None for one statement without it."""
     spans = " and ".join(f"{event.onset_sec:.0f}s to {event.offset_sec:.0f}s" for event in voice.events)
-    statements = [f"{category} {_loudness(voice)}", _rhythm(voice), _duration(voice), f"from {spans}"]
+    statements = [f"{category} {_loudness(voice)}", _rhythm(voice), f"from {spans}", _duration(voice)]
     return " ".join(statements) if source is None else ", ".join(f"{source} {statement}" for statement in statements)
 
 

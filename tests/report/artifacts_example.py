@@ -84,7 +84,12 @@ class Example:
                 "think": think,
                 "f_object": "the brown dog that barks",
             }
-            | {"s_object": "dog", "raw": f"<think>{think}</think><answer>dog</answer>", "num_tokens": 57}
+            | {
+                "s_object": "dog",
+                "null_probability": 0.125,
+                "raw": f"<think>{think}</think><answer>dog</answer>",
+                "num_tokens": 57,
+            }
             | {"status": "ok", "reason": None}
             | (chain or {})
         )

@@ -47,7 +47,7 @@ def choose(settings: Ground, sample: dict, chain: dict, take: Take) -> list[Choi
     if (reason := _improbable(settings, chain)) is not None:
         return [Choice("null_threshold", "no_caption", reason)] * num_frames
     answers: list[list[Choice]] = []
-    for column in _columns(settings):
+    for column in columns(settings):
         rule = column if column == settings.prompt or column == "s_object" else f"fallback_{column}"
         asked = ask(sample, chain, column=column)
         if asked.caption is None:
@@ -88,7 +88,7 @@ def best_score(rows: Sequence[dict]) -> float:
     return max((float(_scores(row).max()) for row in rows if len(row["scores"])), default=0.0)
 
 
-def _columns(settings: Ground) -> list[str]:
+def columns(settings: Ground) -> list[str]:
     """The columns of a chain that are asked for, in order."""
     return ["s_object", *settings.auto.fallbacks] if settings.prompt == "auto" else [settings.prompt]
 

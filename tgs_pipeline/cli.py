@@ -119,6 +119,21 @@ def calibrate(
 
 
 @app.command()
+def sweep(
+    grid: Annotated[Path, typer.Argument(help="A YAML file of rows, such as those of experiments/.")],
+    out: Annotated[Path, typer.Option(help="A folder for rows and tables; finished rows in it are not run again.")],
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Run the pipeline for each row of a grid, sharing all that is equal, and print one table of scores."""
+    with stage.told_errors():
+        stage.limit_threads(params_file.load(params).runtime.num_threads)
+        from tgs_pipeline.sweep import run as sweeping
+
+        text = sweeping.run(grid, params=params, out=out)
+    typer.echo(text + f"\nwritten to {out}: table.md, table.csv, table.json, chart.html")
+
+
+@app.command()
 def picture(
     rows: Annotated[list[int], typer.Argument(help="Values of the column `row` of samples.")],
     out: Annotated[Path, typer.Option(help="A PNG file.")],

@@ -250,6 +250,11 @@ def load(path: Path) -> Params:
 
 def load_as(kind: type[Sections], path: Path, *, template: str) -> Sections:
     """Read a file as sections of `kind`, as `load` does; template: the complete file that messages refer to."""
+    return check(kind, read(path, kind=kind, template=template), where=str(path), template=template)
+
+
+def read(path: Path, *, kind: type[Section] = Params, template: str = "profiles/tiny.yaml") -> dict:
+    """The content of a params file, which `check` has not seen yet; ParamsError where it is no YAML mapping."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -262,11 +267,16 @@ def load_as(kind: type[Sections], path: Path, *, template: str) -> Sections:
         raise ParamsError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(data, dict):
         raise ParamsError(f"{path}: expected a mapping of sections ({', '.join(kind.model_fields)})")
+    return data
+
+
+def check(kind: type[Sections], data: dict, *, where: str, template: str = "profiles/tiny.yaml") -> Sections:
+    """Sections of `kind` from the content of a file; ParamsError lists every mistake found. where: begins messages."""
     try:
         return kind.model_validate(data)
     except ValidationError as error:
         problems = [_explain(problem, kind=kind, template=template) for problem in error.errors()]
-        raise ParamsError(f"{path}: {len(problems)} problem(s)\n" + "\n".join(f"  {p}" for p in problems)) from None
+        raise ParamsError(f"{where}: {len(problems)} problem(s)\n" + "\n".join(f"  {p}" for p in problems)) from None
 
 
 def _explain(problem: ErrorDetails, *, kind: type[Section], template: str) -> str:

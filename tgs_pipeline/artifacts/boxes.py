@@ -13,6 +13,7 @@ RULES = {
     "fallback_f_object": "auto: s_object finds nothing in the clip, f_object was asked",
     "fallback_reference": "auto: the captions before find nothing in the clip, the reference was asked",
     "null_threshold": "abstention: the thinker's probability of null is above ground.null_threshold",
+    "oracle_box": "ceiling of `tgs sweep`, no system: the box of the ground truth",
     "clip_threshold": "abstention: the best candidate of the clip is below ground.clip_threshold",
 }
 

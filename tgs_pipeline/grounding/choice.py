@@ -127,7 +127,7 @@ def _between_rivals(settings: Ground, choices: list[Choice], described: Asked, t
     rivals = [_rivals(settings, choice) for choice in choices]
     if not any(len(found) > 1 for found in rivals):
         return choices
-    rows = [None] * len(choices) if described.caption is None else take(described.caption)
+    rows: Sequence[dict | None] = [None] * len(choices) if described.caption is None else take(described.caption)
     return [
         choice if len(found) < 2 else _decided(choice, found, row)
         for choice, found, row in zip(choices, rivals, rows, strict=True)

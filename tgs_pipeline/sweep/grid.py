@@ -83,7 +83,8 @@ def plan(grid: Grid, *, params: Path) -> list[Plan]:
 
 def _expand(grid: Grid) -> Iterator[tuple[str, dict[str, object], tuple[Oracle, ...]]]:
     """(name, changes, oracle) of each row."""
-    for row in grid.rows or [None]:
+    unchanged: list[Row | None] = [None]
+    for row in grid.rows or unchanged:
         for values in product(*grid.grid.values()):
             cell = dict(zip(grid.grid, values, strict=True))
             shown = ", ".join(f"{key.rsplit('.', 1)[-1]}={_shown(value)}" for key, value in cell.items())
@@ -102,7 +103,7 @@ def _changed(data: dict, changes: Mapping[str, object], *, name: str) -> dict:
         if any(dotted == fixed or dotted.startswith(f"{fixed}.") for fixed in FIXED):
             raise ParamsError(f"row {name!r}: {dotted} cannot be changed by a sweep, only in the params file")
         *sections, key = dotted.split(".")
-        target = changed
+        target: object = changed
         for section in sections:
             target = target.get(section) if isinstance(target, dict) else None
         if not isinstance(target, dict):

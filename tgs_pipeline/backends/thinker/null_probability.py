@@ -23,7 +23,7 @@ class NullProbability:
     """The tokens of a vocabulary that spell `null` by themselves, and those that spell nothing."""
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
-        self.open_id = int(tokenizer.convert_tokens_to_ids("<s_object>"))
+        self.open_id: int = tokenizer.get_vocab()["<s_object>"]
         words = [text.strip() for text in tokenizer.batch_decode([[token] for token in range(len(tokenizer))])]
         self.is_blank_V = torch.tensor([not word for word in words])
         self.null_ids = torch.tensor([token for token, word in enumerate(words) if word.casefold() == NULL])

@@ -1,9 +1,10 @@
 """Candidates made by hand: boxes lie at named places of a frame."""
 
+import numpy as np
 import pytest
 from asked_example import chain, sample
 
-from tgs_pipeline.grounding.choice import choose
+from tgs_pipeline.grounding.choice import above, choose, of_frame
 from tgs_pipeline.params import Auto, Ground
 
 AUTO = Auto(fallbacks=["f_object", "reference"], same_place_iou=0.5, rival_share=0.5)
@@ -43,6 +44,16 @@ def place(choice):
         return None
     box = choice.candidates["boxes_xyxy"][4 * choice.chosen : 4 * choice.chosen + 4]
     return next(name for name, known in PLACES.items() if known == box)
+
+
+def test_the_threshold_is_strict_and_compares_in_float32():
+    scores = np.array([0.1, np.nextafter(np.float32(0.1), np.float32(1)), 0.3, 0.05], np.float32)
+    assert above(scores, 0.1).tolist() == [1, 2]
+
+
+def test_a_frame_without_candidates_says_so():
+    choice = of_frame(SETTINGS, frame(), rule="s_object")
+    assert (choice.status, choice.reason) == ("no_box", "no candidate above 0.25: none is stored")
 
 
 def test_one_good_box_needs_no_other_caption():
@@ -157,6 +168,9 @@ def test_the_probability_of_null_decides_where_it_has_a_threshold(prompt):
     assert decide(stored, prompt=prompt, chain_changes=unsure, null_threshold=0.7) == refused
     assert decide(stored, prompt=prompt, chain_changes=unsure, null_threshold=0.75) == found
     assert decide(stored, prompt=prompt, null_threshold=0.1) == found  # a thinker without probabilities
+    cut = {"null_probability": 0.75, "status": "truncated", "reason": "cut"}
+    unread = decide(stored, s_object=None, chain_changes=cut, prompt=prompt, null_threshold=0.1, auto={"fallbacks": []})
+    assert unread == [("s_object", "no_answer", None)]
 
 
 def test_a_null_that_is_not_probable_enough_leaves_the_other_words():

@@ -94,7 +94,12 @@ def columns(settings: Ground) -> list[str]:
 
 
 def _improbable(settings: Ground, chain: dict) -> str | None:
-    """Why the probability of `null` makes the sample an abstention; None where it does not."""
+    """Why the probability of `null` makes the sample an abstention; None where it does not.
+
+    A name that cannot be read is no abstention, however probable `null` was: it stays without an answer.
+    """
+    if chain["s_object"] is None and chain["status"] != "ok":
+        return None
     probability, threshold = chain["null_probability"], settings.null_threshold
     if threshold is None or probability is None or probability <= np.float32(threshold):
         return None

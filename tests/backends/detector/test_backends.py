@@ -9,7 +9,7 @@ from transformers import BertConfig, BertTokenizer, GroundingDinoConfig, Groundi
 from tgs_pipeline.backends.detector.conversion import to_original
 from tgs_pipeline.backends.detector.groundingdino import GroundingDinoDetector
 from tgs_pipeline.backends.detector.transformers import TransformersDetector
-from tgs_pipeline.grounding.choice import of_frame
+from tgs_pipeline.grounding.choice import above, of_frame
 from tgs_pipeline.operators import ground
 from tgs_pipeline.params import Auto, Ground
 
@@ -69,7 +69,7 @@ def test_thresholds_applied_later_are_those_of_the_package(port, original, image
         pixels = _pixels_of_the_package(image)
         boxes, scores, phrases = inference.predict(model, pixels, caption, threshold, text_threshold, device="cpu")
         (stored,) = original.detect([image], [caption], floor=0.05)
-        kept = ground.above(stored.scores, threshold)
+        kept = above(stored.scores, threshold)
         (direct,) = original.detect([image], [caption], floor=threshold)
         np.testing.assert_array_equal(stored.query_index[kept], direct.query_index)
         np.testing.assert_array_equal(stored.boxes_xyxy[kept], direct.boxes_xyxy)

@@ -59,12 +59,11 @@ def test_mistakes_are_explained(write, changes, message):
 
 
 def test_missing_files_are_listed_at_once(write):
-    path = write({"model.llama": "no/llama", "corpus.instructions": "no/set.json", "runtime.accelerate": "no/a.yaml"})
-    clips = write({"segmenter_clips.start": "no/sam2.pt"})
-    assert "segmenter_clips.start: no/sam2.pt is missing" in find_problems(clips)
+    changes = {"model.llama": "no/llama", "corpus.instructions": "no/set.json", "runtime.accelerate": "no/a.yaml"}
+    path = write(changes | {"segmenter_clips.start": "no/sam2.pt"})
     problems = find_problems(path)
-    for expected in ("model.llama: no/llama", "corpus.instructions: no/set.json", "runtime.accelerate: no/a.yaml"):
-        assert f"{expected} is missing" in problems
+    for name, file in (changes | {"segmenter_clips.start": "no/sam2.pt"}).items():
+        assert f"{name}: {file} is missing" in problems
     assert not [problem for problem in problems if "training/artifacts" in problem]
     assert find_problems(path.with_name("none.yaml"))[0].endswith(
         "start from a copy of training/params.yaml of the repository"

@@ -9,6 +9,7 @@ from PIL import Image
 from tgs_pipeline.backends.segmenter.sam2 import Sam2Segmenter, load_model
 from tgs_pipeline.backends.segmenter.sam2_config import build_video_predictor
 from tgs_pipeline.tinyworld.models import sam2 as tiny
+from tgs_pipeline.tinyworld.pretraining.loop import Plan, train
 from tgs_pipeline.tinyworld.pretraining.mask_samples import CLIP_FRAMES, Tracks, make_frames, make_tracks
 from tgs_pipeline.tinyworld.pretraining.segmenter import (
     corners_of,
@@ -19,6 +20,7 @@ from tgs_pipeline.tinyworld.pretraining.segmenter import (
     tracking_order,
     tracks_loss,
 )
+from tgs_pipeline.training.segmenter import matrices_of
 
 # Neither prompt is ever a click, and the first frame of a clip never attends to an empty memory.
 NEVER = {"sam_prompt_encoder.point_embeddings.0.weight", "sam_prompt_encoder.point_embeddings.1.weight"}
@@ -171,31 +173,27 @@ def test_clips_are_tracked_as_by_the_video_predictor(model, folder, tmp_path, mo
         assert (logits - expected[frame]["pred_masks"][0, 0]).abs().max().item() < 0.05 * scale, frame
 
 
-def losses_on_one_batch(model, loss_of, batch, *, num_steps, rate):
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0)
-    losses = []
-    for _ in range(num_steps):
-        loss, measures = loss_of(model, batch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses, measures
-
-
-def test_a_single_batch_of_frames_is_learned_by_heart(model):
+def learn_by_heart(model, step, *, num_steps, folder):
+    """What the loop logs in steps of five, always on the same batch."""
     torch.manual_seed(0)
+    rates = {"matrix_rate": 1e-2, "other_rate": 2e-3, "decay_power": 1.0, "warmup_steps": 5}
+    plan = Plan(num_steps=num_steps, bfloat16=False, log_every_steps=5, save_every_steps=1000, **rates)
+    return train("by heart", model, step, is_matrix=matrices_of(model).__contains__, plan=plan, folder=folder)
+
+
+def test_a_single_frame_is_learned_by_heart(model, tmp_path):
+    """Four objects in one frame: their boxes must tell them apart."""
     batch = make_frames(0, 3, frames=1)
-    losses, measures = losses_on_one_batch(model, frames_loss, batch, num_steps=30, rate=2e-3)
-    assert losses[-1] < 0.5 * losses[0], losses
-    assert measures["iou"] > 0.4
+    assert len(batch.masks) == 4
+    curve = learn_by_heart(model, lambda number: frames_loss(model, batch), num_steps=60, folder=tmp_path)
+    assert curve[0]["iou"] < 0.2 and curve[-1]["iou"] > 0.4, curve
+    assert curve[-1]["loss"] < 0.5 * curve[0]["loss"]
 
 
-def test_a_single_clip_is_learned_by_heart(model):
-    torch.manual_seed(0)
+def test_a_single_clip_is_learned_by_heart(model, tmp_path):
     believe(model, score=3.0)
-    losses, _ = losses_on_one_batch(model, tracks_loss, tracks(), num_steps=10, rate=1e-3)
-    assert min(losses[-2:]) < 0.7 * losses[0], losses
+    curve = learn_by_heart(model, lambda number: tracks_loss(model, tracks()), num_steps=10, folder=tmp_path)
+    assert curve[-1]["loss"] < 0.7 * curve[0]["loss"], curve
 
 
 def test_absent_objects_count_by_their_score_alone(model):

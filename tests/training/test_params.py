@@ -37,6 +37,11 @@ def write(tmp_path):
             {"encoders.sound.log_every_steps": 3},
             "save_every_steps 20 is no multiple of encoders.sound.log_every_steps 3",
         ),
+        (
+            {"segmenter_clips.log_every_steps": 3},
+            "save_every_steps 20 is no multiple of segmenter_clips.log_every_steps 3",
+        ),
+        ({"segmenter_image.decay": 1.0}, "segmenter_image.decay: unknown key; did you mean"),
         ({"model.dtype": "bfloat16"}, "model.dtype bfloat16 needs model.autocast true"),
         ({"corpus.audio.format": "audiocaps"}, "audiocaps and video_llava need JSON files"),
         ({"corpus.visual.annotations": ["a.json"]}, "tinyworld takes none"),
@@ -54,10 +59,11 @@ def test_mistakes_are_explained(write, changes, message):
 
 
 def test_missing_files_are_listed_at_once(write):
-    path = write({"model.llama": "no/llama", "corpus.instructions": "no/set.json", "runtime.accelerate": "no/a.yaml"})
+    changes = {"model.llama": "no/llama", "corpus.instructions": "no/set.json", "runtime.accelerate": "no/a.yaml"}
+    path = write(changes | {"segmenter_clips.start": "no/sam2.pt"})
     problems = find_problems(path)
-    for expected in ("model.llama: no/llama", "corpus.instructions: no/set.json", "runtime.accelerate: no/a.yaml"):
-        assert f"{expected} is missing" in problems
+    for name, file in (changes | {"segmenter_clips.start": "no/sam2.pt"}).items():
+        assert f"{name}: {file} is missing" in problems
     assert not [problem for problem in problems if "training/artifacts" in problem]
     assert find_problems(path.with_name("none.yaml"))[0].endswith(
         "start from a copy of training/params.yaml of the repository"

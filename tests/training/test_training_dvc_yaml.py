@@ -14,6 +14,7 @@ from tgs_pipeline.training.params import TrainingParams, load
 FILE = ROOT / "training/dvc.yaml"
 CODE = ("training/stages/", "tgs_pipeline/")
 ENCODERS = ("vision", "sound", "language")
+SEGMENTER = ("segmenter_image", "segmenter_clips")
 
 
 def expanded(stages):
@@ -42,7 +43,7 @@ def declared(stage):
 
 def test_stages_are_the_scripts():
     order = ["dataset", "manifest", "features", "corpus", "pretrain_audio", "pretrain_visual", "finetune", "export"]
-    assert list(STAGES) == [*(f"encoders@{name}" for name in ENCODERS), *order]
+    assert list(STAGES) == [*(f"encoders@{name}" for name in ENCODERS), *SEGMENTER, *order]
     scripts = {path.relative_to(ROOT).as_posix() for path in (ROOT / "training/stages").glob("*.py")}
     assert scripts == {script_of(stage) for stage in STAGES}
     for stage, definition in STAGES.items():
@@ -129,3 +130,4 @@ def test_dvc_trains_the_encoders_before_what_reads_them():
     assert before["features"] == {"dataset", "manifest", "encoders@vision", "encoders@sound"}
     for phase, tower in (("pretrain_audio", "encoders@sound"), ("pretrain_visual", "encoders@vision")):
         assert before[phase] == {"corpus", "features", "encoders@language", tower}
+    assert (before["segmenter_image"], before["segmenter_clips"]) == (set(), {"segmenter_image"})

@@ -27,6 +27,7 @@ def _inputs(params: TrainingParams) -> dict[str, Path]:
         "dataset.root": params.dataset.root,
         "features.visual.weights": params.features.visual.weights,
         "features.audio.weights": params.features.audio.weights,
+        "segmenter_clips.start": params.segmenter_clips.start,
         "corpus.instructions": params.corpus.instructions,
         "model.llama": params.model.llama,
         "pretrain_audio.projector": params.pretrain_audio.projector,

@@ -52,7 +52,9 @@ class Pretraining(Section):
     """How one of the tiny models is made from random weights."""
 
     num_steps: PositiveInt
-    batch_size: PositiveInt  # clips for vision and sound, texts for language
+    batch_size: (
+        PositiveInt  # clips for vision, sound and segmenter_clips, texts for language, frames for segmenter_image
+    )
     warmup_steps: NotNegative
     matrix_rate: Annotated[float, Field(gt=0)]  # learning rate of Muon, for the matrices of the layers
     other_rate: Annotated[float, Field(gt=0)]  # of AdamW, for all else
@@ -68,6 +70,12 @@ class Encoders(Section):
     vision: Pretraining
     sound: Pretraining
     language: Pretraining
+
+
+class SegmenterClips(Pretraining):
+    """Stage segmenter_clips: only of the tiny world, as segmenter_image before it."""
+
+    start: Text  # weights of a tiny SAM 2 that masks the object of a box
 
 
 class Model(Section):
@@ -133,6 +141,8 @@ class TrainingParams(Section):
     """A complete training/params.yaml."""
 
     encoders: Encoders
+    segmenter_image: Pretraining
+    segmenter_clips: SegmenterClips
     dataset: Dataset
     features: Features
     corpus: Corpus
@@ -147,6 +157,7 @@ class TrainingParams(Section):
     def _agree(self) -> "TrainingParams":
         """Refuse settings that contradict each other across sections."""
         runs = {name: getattr(self, name) for name in ("pretrain_audio", "pretrain_visual", "finetune")}
+        runs |= {name: getattr(self, name) for name in ("segmenter_image", "segmenter_clips")}
         runs |= {f"encoders.{name}": getattr(self.encoders, name) for name in ("vision", "sound", "language")}
         for name, run in runs.items():
             if self.runtime.save_every_steps % run.log_every_steps:

@@ -1,10 +1,11 @@
+import json
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from tgs_pipeline.tinyworld.pretraining.loop import Plan, train
+from tgs_pipeline.tinyworld.pretraining.loop import Plan, train, write_results
 
 PLAN = Plan(
     num_steps=24,
@@ -103,3 +104,14 @@ def test_bfloat16_is_of_products_alone(tmp_path):
     assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}
     _, exact_curve = run(tmp_path / "exact")
     assert curve != exact_curve and curve[-1]["loss"] == pytest.approx(exact_curve[-1]["loss"], rel=0.2)
+
+
+def test_results_are_the_curve_and_its_ends(tmp_path):
+    curve = [{"step": 3, "loss": 0.5, "iou": 0.1}, {"step": 6, "loss": 0.25, "iou": 0.2}]
+    write_results(tmp_path, make_module(), num_steps=6, curve=curve)
+    assert (tmp_path / "loss.csv").read_text() == "step,loss,iou\n3,0.5,0.1\n6,0.25,0.2\n"
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics == {"num_steps": 6, "num_trained": 37, "first": curve[0], "last": curve[1]}
+    write_results(tmp_path, make_module(), num_steps=2, curve=[])
+    assert (tmp_path / "loss.csv").read_text() == "step,loss\n"
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {"num_steps": 2, "num_trained": 37}

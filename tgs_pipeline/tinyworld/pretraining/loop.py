@@ -4,6 +4,7 @@ Batches are made from their number, so a killed run goes on from its last checkp
 equal time this pair learned two to three times faster than AdamW alone; both rates fall to zero.
 """
 
+import csv
 import json
 import logging
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tgs_pipeline.artifacts.publish import replacing
+from tgs_pipeline.artifacts.publish import replacing, write_text
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,17 @@ def train(
         if done % plan.save_every_steps == 0 and done < plan.num_steps:
             _save(folder, module, [optimizer for optimizer, _ in optimizers], step=done, curve=curve)
     return curve
+
+
+def write_results(folder: Path, module: nn.Module, *, num_steps: int, curve: list[dict[str, float]]) -> None:
+    """Write loss.csv and, last, metrics.json of a finished run into `folder`."""
+    with (folder / "loss.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(curve[0]) if curve else ["step", "loss"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(curve)
+    metrics: dict[str, object] = {"num_steps": num_steps, "num_trained": sum(p.numel() for p in module.parameters())}
+    metrics |= {"first": curve[0], "last": curve[-1]} if curve else {}
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
 
 
 def _factor(step: int, plan: Plan) -> float:

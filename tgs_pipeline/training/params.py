@@ -52,7 +52,7 @@ class Pretraining(Section):
     """How one of the tiny models is made from random weights."""
 
     num_steps: PositiveInt
-    batch_size: PositiveInt  # clips for vision and sound, texts for language
+    batch_size: PositiveInt  # clips for vision, sound and backbone, texts for language, frames for detector
     warmup_steps: NotNegative
     matrix_rate: Annotated[float, Field(gt=0)]  # learning rate of Muon, for the matrices of the layers
     other_rate: Annotated[float, Field(gt=0)]  # of AdamW, for all else
@@ -68,6 +68,13 @@ class Encoders(Section):
     vision: Pretraining
     sound: Pretraining
     language: Pretraining
+
+
+class DetectorTraining(Pretraining):
+    """Stage detector: the tiny Grounding-DINO."""
+
+    backbone: Text  # weights that the stage backbone wrote; an empty file: from random weights
+    backbone_pace: Annotated[float, Field(gt=0, le=1)]  # factor on both rates for the backbone
 
 
 class Model(Section):
@@ -133,6 +140,8 @@ class TrainingParams(Section):
     """A complete training/params.yaml."""
 
     encoders: Encoders
+    backbone: Pretraining
+    detector: DetectorTraining
     dataset: Dataset
     features: Features
     corpus: Corpus
@@ -148,6 +157,7 @@ class TrainingParams(Section):
         """Refuse settings that contradict each other across sections."""
         runs = {name: getattr(self, name) for name in ("pretrain_audio", "pretrain_visual", "finetune")}
         runs |= {f"encoders.{name}": getattr(self.encoders, name) for name in ("vision", "sound", "language")}
+        runs |= {"backbone": self.backbone, "detector": self.detector}
         for name, run in runs.items():
             if self.runtime.save_every_steps % run.log_every_steps:
                 raise ValueError(

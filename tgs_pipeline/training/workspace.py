@@ -29,6 +29,16 @@ class TrainingWorkspace:
         """Folder of a pretrained tiny model, its loss curve and its metrics."""
         return self.media.artifacts / "encoders" / name
 
+    @property
+    def backbone(self) -> Path:
+        """Folder of the pretrained backbone of the detector, its loss curve and its metrics."""
+        return self.media.artifacts / "backbone"
+
+    @property
+    def detector(self) -> Path:
+        """Folder of the trained detector in both layouts, its loss curve and its metrics."""
+        return self.media.artifacts / "detector"
+
     def checkpoints(self, name: str) -> Path:
         """Folder of unfinished runs. It is no artifact: DVC removes artifacts before a stage starts."""
         return self.cache / "training" / name

@@ -37,6 +37,8 @@ def write(tmp_path):
             {"encoders.sound.log_every_steps": 3},
             "save_every_steps 20 is no multiple of encoders.sound.log_every_steps 3",
         ),
+        ({"backbone.log_every_steps": 3}, "save_every_steps 20 is no multiple of backbone.log_every_steps 3"),
+        ({"detector.backbone_pace": 2}, "detector.backbone_pace: Input should be less than or equal to 1, got 2"),
         ({"model.dtype": "bfloat16"}, "model.dtype bfloat16 needs model.autocast true"),
         ({"corpus.audio.format": "audiocaps"}, "audiocaps and video_llava need JSON files"),
         ({"corpus.visual.annotations": ["a.json"]}, "tinyworld takes none"),
@@ -54,8 +56,10 @@ def test_mistakes_are_explained(write, changes, message):
 
 
 def test_missing_files_are_listed_at_once(write):
-    path = write({"model.llama": "no/llama", "corpus.instructions": "no/set.json", "runtime.accelerate": "no/a.yaml"})
+    changes = {"model.llama": "no/llama", "corpus.instructions": "no/set.json", "runtime.accelerate": "no/a.yaml"}
+    path = write(changes | {"detector.backbone": "no/swin.safetensors"})
     problems = find_problems(path)
+    assert "detector.backbone: no/swin.safetensors is missing" in problems
     for expected in ("model.llama: no/llama", "corpus.instructions: no/set.json", "runtime.accelerate: no/a.yaml"):
         assert f"{expected} is missing" in problems
     assert not [problem for problem in problems if "training/artifacts" in problem]

@@ -8,10 +8,10 @@ loss.csv and metrics.json. All categories occur here, as the original knows the 
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from transformers import BertTokenizer, GroundingDinoConfig
 
 from tgs_pipeline.backends.detector.conversion import to_original
 from tgs_pipeline.tinyworld.models import grounding_dino
@@ -22,10 +22,7 @@ from tgs_pipeline.training.backbone import load_backbone
 from tgs_pipeline.training.params import TrainingParams
 from tgs_pipeline.training.pretraining import checkpoints_of, is_layer_matrix, plan_of, write_figures
 from tgs_pipeline.training.workspace import TrainingWorkspace
-from tgs_pipeline.weights import digest
-
-if TYPE_CHECKING:
-    from transformers import BertTokenizer, GroundingDinoForObjectDetection
+from tgs_pipeline.weights import digest, load_state
 
 VERSION = 1  # raise when a change of the code makes unfinished runs of before unusable
 CHECKPOINT = "groundingdino_tiny.pth"
@@ -66,26 +63,28 @@ def run(params: TrainingParams, workspace: TrainingWorkspace) -> None:
     out = workspace.detector
     out.mkdir(parents=True, exist_ok=True)
     grounding_dino.save(out / "grounding_dino", model, tokenizer)
-    export_original(out / "original", model, tokenizer)
+    export_original(out / "original", port=out / "grounding_dino")
     write_figures(out, curve=curve, module=module, num_steps=settings.num_steps)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
-def export_original(folder: Path, model: "GroundingDinoForObjectDetection", tokenizer: "BertTokenizer") -> None:
-    """Write the weights as groundingdino-py reads them (backends/detector/groundingdino.py), in float32."""
+def export_original(folder: Path, *, port: Path) -> None:
+    """Write the weights of a folder of ours as groundingdino-py reads them (backends/detector/groundingdino.py)."""
+    config = GroundingDinoConfig.from_pretrained(port, local_files_only=True)
+    state = to_original(load_state(port / "model.safetensors"))
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.float().contiguous().clone() for name, tensor in to_original(model.state_dict()).items()}
-    torch.save({"model": state}, folder / CHECKPOINT)
+    # float32: the package computes in the precision of its own parameters, and copies do not share memory.
+    torch.save({"model": {name: tensor.float().clone() for name, tensor in state.items()}}, folder / CHECKPOINT)
     text = folder / "bert-base-uncased"
-    model.config.text_config.save_pretrained(text)
-    tokenizer.save_pretrained(text)
-    fields = json.dumps(original_fields(model), indent=2)
+    config.text_config.save_pretrained(text)
+    BertTokenizer.from_pretrained(port, local_files_only=True).save_pretrained(text)
+    fields = json.dumps(original_fields(config), indent=2)
     (folder / "config.json").write_text(f"{fields}\n", encoding="utf-8")  # last: all is there
 
 
-def original_fields(model: "GroundingDinoForObjectDetection") -> dict[str, object]:
+def original_fields(config: GroundingDinoConfig) -> dict[str, object]:
     """The fields of the package's configuration in which a model differs from its GroundingDINO_SwinT_OGC."""
-    config, swin = model.config, model.config.backbone_config
+    swin = config.backbone_config
     return {
         "hidden_dim": config.d_model,
         "num_queries": config.num_queries,

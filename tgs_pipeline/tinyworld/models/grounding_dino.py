@@ -29,7 +29,7 @@ FUSION_SCALE = 0.2  # upstream's 1e-4 needs long training
 # it normal(0, 1), and opposite biases (along the ones, which normed vectors have no part in) shift it to a prior at
 # which few queries pass a threshold of 0.1: the prior that the focal loss needs at the start, of queries and proposals.
 TEXT_GAIN = 0.1
-PRIOR_LOGIT = -3.8
+PRIOR_LOGIT = -3.4
 
 
 def write(folder: Path, *, seed: int) -> None:

@@ -73,11 +73,11 @@ class DetectorEvaluation:
     def _head(self) -> str:
         return (
             f"{len(self.answers)} frames of clips of the seeds {', '.join(map(str, self.seeds))} ({self.num_clips} of "
-            "test_s and as many of test_u for each: one moment of each, and a frame without objects beside it), each "
-            "phrase asked for by itself. Shares in %. A box is right where its IoU with an object that is meant is "
-            "above .5; `needed`: another object of that category is in view elsewhere. Balanced accuracy: over category "
-            "and colour + category against absent categories, colours and empty frames; the fitted threshold is from "
-            "clips of val. AUC: of absent against these present ones."
+            "test_s and as many of test_u for each: one moment of each, and a frame without objects beside it), "
+            "each phrase asked for by itself. Shares in %. A box is right where its IoU with an object that is meant "
+            "is above .5; `needed`: another object of that category is in view elsewhere. Balanced accuracy: over "
+            "category and colour + category against absent categories, colours and empty frames; the fitted threshold "
+            "is from clips of val. AUC: of these present ones against absent ones."
         )
 
     def write(self, folder: Path) -> None:

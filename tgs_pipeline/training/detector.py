@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import BertTokenizer, GroundingDinoConfig
+from transformers import BertConfig, BertTokenizer, GroundingDinoConfig, SwinConfig
 
 from tgs_pipeline.backends.detector.conversion import to_original
 from tgs_pipeline.tinyworld.models import grounding_dino
@@ -71,6 +71,7 @@ def run(params: TrainingParams, workspace: TrainingWorkspace) -> None:
 def export_original(folder: Path, *, port: Path) -> None:
     """Write the weights of a folder of ours as groundingdino-py reads them (backends/detector/groundingdino.py)."""
     config = GroundingDinoConfig.from_pretrained(port, local_files_only=True)
+    assert isinstance(config.text_config, BertConfig)
     state = to_original(load_state(port / "model.safetensors"))
     folder.mkdir(parents=True, exist_ok=True)
     # float32: the package computes in the precision of its own parameters, and copies do not share memory.
@@ -85,6 +86,7 @@ def export_original(folder: Path, *, port: Path) -> None:
 def original_fields(config: GroundingDinoConfig) -> dict[str, object]:
     """The fields of the package's configuration in which a model differs from its GroundingDINO_SwinT_OGC."""
     swin = config.backbone_config
+    assert isinstance(swin, SwinConfig)
     return {
         "hidden_dim": config.d_model,
         "num_queries": config.num_queries,

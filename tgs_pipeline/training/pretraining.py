@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from tgs_pipeline.rows import Recipe
+from tgs_pipeline.rows import JSON, Recipe
 from tgs_pipeline.tinyworld.pretraining.loop import Plan
 from tgs_pipeline.training.params import Pretraining
 from tgs_pipeline.training.workspace import TrainingWorkspace
@@ -31,7 +31,7 @@ def plan_of(settings: Pretraining, *, save_every_steps: int) -> Plan:
 
 
 def checkpoints_of(
-    workspace: TrainingWorkspace, stage: str, *, version: int, decides: Mapping[str, object], weights: str = ""
+    workspace: TrainingWorkspace, stage: str, *, version: int, decides: Mapping[str, JSON], weights: str = ""
 ) -> Path:
     """Folder of the unfinished run of a stage with these very settings. weights: digest of what it starts from."""
     key = Recipe(stage=stage, version=version, params=dict(decides), weights=weights).key()

@@ -110,6 +110,9 @@ def initialise(model: GroundingDinoForObjectDetection) -> None:
         if isinstance(module, nn.Linear | nn.Conv2d) and module.weight.any():
             nn.init.normal_(module.weight, std=1 / math.sqrt(module.weight[0].numel()))
     nn.init.normal_(model.model.query_position_embeddings.weight)
+    # The port zeroes the last layer of every small head, also of this one: queries would not know where they are.
+    of_position = model.model.decoder.reference_points_head.layers[-1]
+    nn.init.normal_(of_position.weight, std=1 / math.sqrt(of_position.in_features))
     for layer in model.model.encoder.layers:
         layer.fusion_layer.vision_param.fill_(FUSION_SCALE)
         layer.fusion_layer.text_param.fill_(FUSION_SCALE)

@@ -30,6 +30,7 @@ def _inputs(params: TrainingParams) -> dict[str, Path]:
         "segmenter_clips.start": params.segmenter_clips.start,
         "corpus.instructions": params.corpus.instructions,
         "model.llama": params.model.llama,
+        "detector.backbone": params.detector.backbone,
         "pretrain_audio.projector": params.pretrain_audio.projector,
         "pretrain_visual.projector": params.pretrain_visual.projector,
         "finetune.visual_projector": params.finetune.visual_projector,

@@ -52,9 +52,7 @@ class Pretraining(Section):
     """How one of the tiny models is made from random weights."""
 
     num_steps: PositiveInt
-    batch_size: (
-        PositiveInt  # clips for vision, sound and segmenter_clips, texts for language, frames for segmenter_image
-    )
+    batch_size: PositiveInt  # clips (vision, sound, segmenter_clips, backbone), texts (language), frames (the others)
     warmup_steps: NotNegative
     matrix_rate: Annotated[float, Field(gt=0)]  # learning rate of Muon, for the matrices of the layers
     other_rate: Annotated[float, Field(gt=0)]  # of AdamW, for all else
@@ -76,6 +74,13 @@ class SegmenterClips(Pretraining):
     """Stage segmenter_clips: only of the tiny world, as segmenter_image before it."""
 
     start: Text  # weights of a tiny SAM 2 that masks the object of a box
+
+
+class DetectorTraining(Pretraining):
+    """Stage detector: the tiny Grounding-DINO."""
+
+    backbone: Text  # weights that the stage backbone wrote; an empty file: from random weights
+    backbone_pace: Annotated[float, Field(gt=0, le=1)]  # factor on both rates for the backbone
 
 
 class Model(Section):
@@ -143,6 +148,8 @@ class TrainingParams(Section):
     encoders: Encoders
     segmenter_image: Pretraining
     segmenter_clips: SegmenterClips
+    backbone: Pretraining
+    detector: DetectorTraining
     dataset: Dataset
     features: Features
     corpus: Corpus
@@ -159,6 +166,7 @@ class TrainingParams(Section):
         runs = {name: getattr(self, name) for name in ("pretrain_audio", "pretrain_visual", "finetune")}
         runs |= {name: getattr(self, name) for name in ("segmenter_image", "segmenter_clips")}
         runs |= {f"encoders.{name}": getattr(self.encoders, name) for name in ("vision", "sound", "language")}
+        runs |= {"backbone": self.backbone, "detector": self.detector}
         for name, run in runs.items():
             if self.runtime.save_every_steps % run.log_every_steps:
                 raise ValueError(

@@ -8,7 +8,6 @@ the whole world.
 """
 
 import shutil
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +15,11 @@ import torch
 from torch import nn
 
 from tgs_pipeline.backends.segmenter.sam2 import load_model
-from tgs_pipeline.rows import Recipe
 from tgs_pipeline.tinyworld.models.sam2 import initialise, save, write_config
 from tgs_pipeline.tinyworld.pretraining import mask_samples, segmenter
-from tgs_pipeline.tinyworld.pretraining.loop import Plan, Step, train, write_results
+from tgs_pipeline.tinyworld.pretraining.loop import Step, train
 from tgs_pipeline.training.params import Pretraining, TrainingParams
+from tgs_pipeline.training.pretraining import checkpoints_of, plan_of, write_figures
 from tgs_pipeline.training.workspace import SegmenterPhase, TrainingWorkspace
 from tgs_pipeline.weights import digest
 
@@ -69,16 +68,15 @@ def _run(
 ) -> None:
     """start: digest of the weights that training begins with."""
     name = f"segmenter_{phase}"
-    recipe = Recipe(stage=name, version=VERSION, params=settings.model_dump(exclude={"start"}), weights=start)
-    checkpoints = workspace.checkpoints(name) / recipe.key()
+    decides = settings.model_dump(exclude={"start"})
+    checkpoints = checkpoints_of(workspace, name, version=VERSION, decides=decides, weights=start)
     torch.manual_seed(settings.seed)  # of dropout
-    values = {field.name: getattr(settings, field.name) for field in fields(Plan) if field.name != "save_every_steps"}
-    plan = Plan(**values, save_every_steps=params.runtime.save_every_steps)
+    plan = plan_of(settings, save_every_steps=params.runtime.save_every_steps)
     model.train()
     curve = train(name, model, step, is_matrix=matrices_of(model).__contains__, plan=plan, folder=checkpoints)
     out = workspace.segmenter(phase)
     save(model, out / "sam2.safetensors")
-    write_results(out, model, num_steps=settings.num_steps, curve=curve)
+    write_figures(out, curve=curve, module=model, num_steps=settings.num_steps)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 

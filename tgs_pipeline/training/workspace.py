@@ -34,6 +34,16 @@ class TrainingWorkspace:
         """Folder of the tiny SAM 2 after a phase of its training, of the loss curve and the metrics."""
         return self.media.artifacts / f"segmenter_{phase}"
 
+    @property
+    def backbone(self) -> Path:
+        """Folder of the pretrained backbone of the detector, its loss curve and its metrics."""
+        return self.media.artifacts / "backbone"
+
+    @property
+    def detector(self) -> Path:
+        """Folder of the trained detector in both layouts, its loss curve and its metrics."""
+        return self.media.artifacts / "detector"
+
     def checkpoints(self, name: str) -> Path:
         """Folder of unfinished runs. It is no artifact: DVC removes artifacts before a stage starts."""
         return self.cache / "training" / name

@@ -1,11 +1,10 @@
-import json
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from tgs_pipeline.tinyworld.pretraining.loop import Plan, train, write_results
+from tgs_pipeline.tinyworld.pretraining.loop import Plan, train
 
 PLAN = Plan(
     num_steps=24,
@@ -106,12 +105,41 @@ def test_bfloat16_is_of_products_alone(tmp_path):
     assert curve != exact_curve and curve[-1]["loss"] == pytest.approx(exact_curve[-1]["loss"], rel=0.2)
 
 
-def test_results_are_the_curve_and_its_ends(tmp_path):
-    curve = [{"step": 3, "loss": 0.5, "iou": 0.1}, {"step": 6, "loss": 0.25, "iou": 0.2}]
-    write_results(tmp_path, make_module(), num_steps=6, curve=curve)
-    assert (tmp_path / "loss.csv").read_text() == "step,loss,iou\n3,0.5,0.1\n6,0.25,0.2\n"
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics == {"num_steps": 6, "num_trained": 37, "first": curve[0], "last": curve[1]}
-    write_results(tmp_path, make_module(), num_steps=2, curve=[])
-    assert (tmp_path / "loss.csv").read_text() == "step,loss\n"
-    assert json.loads((tmp_path / "metrics.json").read_text()) == {"num_steps": 2, "num_trained": 37}
+def test_some_parameters_learn_slower(tmp_path, monkeypatch):
+    """Each at its own rate, all with the same course; a killed run goes on with them."""
+    rates = []
+
+    class Recorder(torch.optim.AdamW):
+        def step(self, *arguments, **keywords):
+            rates.append({tuple(p.shape): group["lr"] for group in self.param_groups for p in group["params"]})
+            return super().step(*arguments, **keywords)
+
+    monkeypatch.setattr(torch.optim, "AdamW", Recorder)
+
+    def paced(folder, killed_at=None):
+        module = make_module()
+
+        def step(number):
+            if number == killed_at:
+                raise Killed
+            x = torch.randn(16, 4, generator=torch.Generator().manual_seed(number))
+            return (module["head"](module["layer"](x)).flatten() - x.sum(dim=1)).square().mean(), {}
+
+        train(
+            "toy",
+            module,
+            step,
+            is_matrix=lambda name: name == "layer.weight",
+            plan=PLAN,
+            folder=folder,
+            pace=lambda name: 0.25 if name.startswith("head") else 1.0,
+        )
+        return module
+
+    undisturbed = paced(tmp_path / "alone")
+    assert rates[10] == {(6,): pytest.approx(0.01 * (14 / 24) ** 2)} | dict.fromkeys(
+        [(1, 6), (1,)], pytest.approx(0.0025 * (14 / 24) ** 2)
+    )
+    with pytest.raises(Killed):
+        paced(tmp_path / "killed", killed_at=13)
+    assert state_of(paced(tmp_path / "killed")) == state_of(undisturbed)

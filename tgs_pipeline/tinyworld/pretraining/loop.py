@@ -4,7 +4,6 @@ Batches are made from their number, so a killed run goes on from its last checkp
 equal time this pair learned two to three times faster than AdamW alone; both rates fall to zero.
 """
 
-import csv
 import json
 import logging
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tgs_pipeline.artifacts.publish import replacing, write_text
+from tgs_pipeline.artifacts.publish import replacing
 
 log = logging.getLogger(__name__)
 
@@ -38,24 +37,35 @@ class Plan:
 
 
 def train(
-    name: str, module: nn.Module, step: Step, *, is_matrix: Callable[[str], bool], plan: Plan, folder: Path
+    name: str,
+    module: nn.Module,
+    step: Step,
+    *,
+    is_matrix: Callable[[str], bool],
+    plan: Plan,
+    folder: Path,
+    pace: Callable[[str], float] = lambda _: 1.0,
 ) -> list[dict[str, float]]:
     """Train `module` in place and return what was logged.
 
     step: computes the loss of a batch. is_matrix: whether Muon trains the parameter of that name. folder: of
-    checkpoints, used by this very run alone.
+    checkpoints, used by this very run alone. pace: by which factor the parameter of that name learns slower than the
+    plan says.
     """
-    matrices = [parameter for key, parameter in module.named_parameters() if is_matrix(key)]
-    others = [parameter for key, parameter in module.named_parameters() if not is_matrix(key)]
-    optimizers: list[tuple[torch.optim.Optimizer, float]] = [
-        (torch.optim.Muon(matrices, lr=plan.matrix_rate, weight_decay=0.0), plan.matrix_rate),
-        (torch.optim.AdamW(others, lr=plan.other_rate, betas=(0.9, 0.98), weight_decay=0.0), plan.other_rate),
+    named = dict(module.named_parameters())
+    others = [parameter for key, parameter in named.items() if not is_matrix(key)]
+    muon_groups, muon_rates = _groups({k: p for k, p in named.items() if is_matrix(k)}, pace, rate=plan.matrix_rate)
+    adam_groups, adam_rates = _groups({k: p for k, p in named.items() if not is_matrix(k)}, pace, rate=plan.other_rate)
+    optimizers: list[tuple[torch.optim.Optimizer, list[float]]] = [
+        (torch.optim.Muon(muon_groups, lr=plan.matrix_rate, weight_decay=0.0), muon_rates),
+        (torch.optim.AdamW(adam_groups, lr=plan.other_rate, betas=(0.9, 0.98), weight_decay=0.0), adam_rates),
     ]
     first, curve = _resume(folder, module, [optimizer for optimizer, _ in optimizers])
     sums: dict[str, float] = {}
     for number in range(first, plan.num_steps):
-        for optimizer, rate in optimizers:
-            optimizer.param_groups[0]["lr"] = rate * _factor(number, plan)
+        for optimizer, rates in optimizers:
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * _factor(number, plan)
         with torch.autocast("cpu", torch.bfloat16, enabled=plan.bfloat16):
             loss, measures = step(number)
         loss.backward()
@@ -76,15 +86,14 @@ def train(
     return curve
 
 
-def write_results(folder: Path, module: nn.Module, *, num_steps: int, curve: list[dict[str, float]]) -> None:
-    """Write loss.csv and, last, metrics.json of a finished run into `folder`."""
-    with (folder / "loss.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(curve[0]) if curve else ["step", "loss"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(curve)
-    metrics: dict[str, object] = {"num_steps": num_steps, "num_trained": sum(p.numel() for p in module.parameters())}
-    metrics |= {"first": curve[0], "last": curve[-1]} if curve else {}
-    write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+def _groups(
+    named: dict[str, nn.Parameter], pace: Callable[[str], float], *, rate: float
+) -> tuple[list[dict[str, Any]], list[float]]:
+    """Groups of parameters that learn equally fast, as an optimizer takes them, and the rate of each."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for key, parameter in named.items():
+        groups.setdefault(rate * pace(key), []).append(parameter)
+    return [{"params": parameters} for parameters in groups.values()], list(groups)
 
 
 def _factor(step: int, plan: Plan) -> float:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tgs_pipeline.artifacts.publish import write_text
+from tgs_pipeline.training.evaluation.tables import interval, percent, table
 
 RESULT, TABLE = "segmenter.json", "segmenter.md"
 Z_95 = 1.96
@@ -66,16 +67,14 @@ class SegmenterEvaluation:
     def to_markdown(self) -> str:
         """The table that people read: figures in %."""
         rows = [["measure", "clips", "mean", "95 % interval", *(f"seed {seed}" for seed in self.seeds)]]
-        rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
         for name, (pooled, each) in self.scores.items():
-            interval = "-" if pooled.interval is None else " to ".join(map(_percent, pooled.interval))
-            shares = [_percent(each[seed].mean) if seed in each else "-" for seed in self.seeds]
-            rows.append([name, str(pooled.num_clips), _percent(pooled.mean), interval, *shares])
+            shares = [percent(each[seed].mean if seed in each else None) for seed in self.seeds]
+            rows.append([name, str(pooled.num_clips), percent(pooled.mean), interval(pooled.interval), *shares])
         head = (
             f"{self.num_clips} clips of each of the seeds {', '.join(map(str, self.seeds))}, of seen and unseen "
             "categories in turn. Figures in %, means over clips of each clip's mean; IoU where the object is seen."
         )
-        return f"{head}\n\n" + "".join("| " + " | ".join(row) + " |\n" for row in rows)
+        return f"{head}\n\n{table(rows)}\n"
 
     def write(self, folder: Path) -> None:
         """Write segmenter.json and segmenter.md below `folder`. ValueError where that fails."""
@@ -89,11 +88,11 @@ def score_of(observations: Iterable[Observation]) -> Score:
     for one in observations:
         of_clip[one.seed, one.number].append(one.value)
     means = np.array([np.mean(values) for values in of_clip.values()])
-    interval = None
+    bounds = None
     if len(means) > 1:
         half = Z_95 * means.std(ddof=1) / len(means) ** 0.5
-        interval = (float(means.mean() - half), float(means.mean() + half))
-    return Score(float(means.mean()), len(means), interval)
+        bounds = (float(means.mean() - half), float(means.mean() + half))
+    return Score(float(means.mean()), len(means), bounds)
 
 
 def _by_seed(observations: Sequence[Observation]) -> dict[int, Score]:
@@ -104,7 +103,3 @@ def _by_seed(observations: Sequence[Observation]) -> dict[int, Score]:
 def _score_to_json(score: Score) -> dict[str, float | int | None]:
     low, high = score.interval or (None, None)
     return {"mean": score.mean, "clips": score.num_clips, "low": low, "high": high}
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"

@@ -35,10 +35,13 @@ weights/tiny/.written: $(VENV)/.installed $(WEIGHT_SOURCES)
 tiny-weights: install
 	for name in vision sound language; do \
 	    $(BIN)/python training/stages/encoders.py $$name --params training/tiny.yaml || exit 1; done
-	for stage in dataset manifest features corpus pretrain_audio pretrain_visual finetune export; do \
+	for phase in image clips; do \
+	    $(BIN)/python training/stages/segmenter_$$phase.py --params training/tiny.yaml || exit 1; done
+	for stage in backbone detector dataset manifest features corpus pretrain_audio pretrain_visual finetune export; do \
 	    $(BIN)/python training/stages/$$stage.py --params training/tiny.yaml || exit 1; done
 	cp -r training/artifacts/encoders/vision/clip training/artifacts/encoders/sound/beats.safetensors \
-	    training/artifacts/export/ref_thinker weights/tiny/
+	    training/artifacts/export/ref_thinker training/artifacts/segmenter_clips/sam2.* \
+	    training/artifacts/detector/grounding_dino weights/tiny/
 
 run: install weights
 	$(BIN)/tgs check

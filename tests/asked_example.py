@@ -28,8 +28,8 @@ def sample(uid: str, row: int, *, frames: list[str], size: tuple[int, int] = (64
 def chain(uid: str, row: int, s_object: str | None, **changes: object) -> dict:
     return {
         "uid": uid, "row": row, "vid": "vid", "split": "test_s", "reference": "The Guitar", "think": None,
-        "f_object": "the brown guitar", "s_object": s_object, "raw": None, "num_tokens": 0, "status": "ok",
-        "reason": None,
+        "f_object": "the brown guitar", "s_object": s_object, "null_probability": None, "raw": None, "num_tokens": 0,
+        "status": "ok", "reason": None,
     } | changes  # fmt: skip
 
 

@@ -13,7 +13,17 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL_WORLD = {"train": 1, "val": 0, "test_s": 2, "test_u": 1, "test_n": 1}
-CODE = ("stages", "tgs_pipeline", "profiles", ".dvc/config", ".dvc/plots", ".dvcignore", "dvc.yaml", "params.yaml")
+CODE = (
+    "stages",
+    "tgs_pipeline",
+    "profiles",
+    "experiments",
+    ".dvc/config",
+    ".dvc/plots",
+    ".dvcignore",
+    "dvc.yaml",
+    "params.yaml",
+)
 
 
 @dataclass(frozen=True)

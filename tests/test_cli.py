@@ -71,6 +71,14 @@ def test_commands_before_any_run_say_what_to_do(tgs, tmp_path, monkeypatch):
     assert CliRunner().invoke(app, ["cache", "stats"]).exit_code == 0
 
 
+def test_sweep_and_calibrate_say_what_they_need(tgs, tmp_path):
+    absent = tgs("sweep", str(tmp_path / "absent.yaml"), "--out", str(tmp_path / "out"))
+    assert absent.exit_code == 1 and "absent.yaml: no such file; start from a copy of experiments/" in absent.stderr
+    refused = tgs("calibrate", "--out", str(tmp_path / "out"))
+    assert refused.exit_code == 1 and "split 'val' is not among dataset.splits" in refused.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_extract_refuses_a_name_that_is_no_id(tgs, tmp_path):
     (tmp_path / "a b.mp4").write_bytes(b"")
     done = tgs("extract", str(tmp_path / "a b.mp4"), "--out", str(tmp_path / "data"))

@@ -50,7 +50,9 @@ def test_all_mistakes_are_reported_at_once_with_suggestions(tmp_path):
     [
         ("ground", "box_threshold", 1.5, "less than or equal to 1"),
         ("ground", "box_threshold", 0.01, "below detect.floor"),
-        ("ground", "prompt", "reference", "add it to detect.captions"),
+        ("ground", "prompt", "reference", r"add \['reference'\] to detect.captions"),
+        ("ground", "prompt", "auto", r"'auto' but .* add \['f_object', 'reference'\] to detect.captions"),
+        ("ground", "null_threshold", 1.5, "less than or equal to 1"),
         ("runtime", "num_loaders", 0, "greater than 0"),
         ("think", "backend", "reference", "which writes no chain that could be followed: set faithfulness.num_samples"),
         ("faithfulness", "num_samples", -1, "greater than or equal to 0"),
@@ -64,6 +66,15 @@ def test_values_out_of_range_or_contradicting_are_refused(tmp_path, section, key
 
     with pytest.raises(ParamsError, match=message):
         load(write(tmp_path, change))
+
+
+def test_auto_needs_only_the_captions_of_its_fallbacks(tmp_path):
+    def change(data):
+        data["ground"]["prompt"] = "auto"
+        data["ground"]["auto"]["fallbacks"] = []
+        data["detect"]["captions"] = ["s_object", "f_object"]
+
+    assert load(write(tmp_path, change)).ground.prompt == "auto"
 
 
 def test_files_that_are_no_params(tmp_path):

@@ -186,6 +186,20 @@ def test_check_lists_everything_at_once(project):
         assert text in done.stderr
 
 
+def test_a_sweep_goes_on_where_the_pipeline_ended(project):
+    done = project.tgs("sweep", "experiments/box-choice.yaml", "--out", "sweeps/box-choice")
+    assert done.returncode == 0, done.stderr
+    assert "| first box | tgs |" in done.stdout and "| best box | tgs |" in done.stdout
+    assert "detect:" not in done.stderr and "think:" not in done.stderr
+    link = project.folder / "sweeps/box-choice/rows/first_box/artifacts/candidates"
+    assert link.is_symlink() and link.resolve() == (project.folder / "artifacts/candidates").resolve()
+    rows = {row["name"]: row for row in json.loads((project.folder / "sweeps/box-choice/table.json").read_text())}
+    metrics = json.loads((project.folder / "artifacts/score/metrics.json").read_text())
+    assert rows["best box"]["splits"] == metrics["splits"]
+    again = project.tgs("sweep", "experiments/box-choice.yaml", "--out", "sweeps/box-choice")
+    assert again.stderr.count("finished before") == 2 and "segment:" not in again.stderr
+
+
 def copy_of_params() -> str:
     from project import ROOT
 

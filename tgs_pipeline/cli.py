@@ -103,6 +103,37 @@ def _number(value: float | int | None) -> str:
 
 
 @app.command()
+def calibrate(
+    out: Annotated[Path, typer.Option(help="A folder for calibration.csv and calibration.html.")],
+    split: Annotated[str, typer.Option(help="A split that is not tested on.")] = "val",
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Fit the thresholds of abstention on the artifacts of the last run, and print them for params.yaml."""
+    from tgs_pipeline.calibration import run as calibration
+
+    with stage.told_errors():
+        loaded = params_file.load(params)
+        fits = calibration.run(loaded, stage.workspace_of(loaded), split=split, out=out)
+    typer.echo(calibration.as_text(fits))
+    typer.echo(f"# every threshold: {out / 'calibration.csv'}, drawn: {out / 'calibration.html'}")
+
+
+@app.command()
+def sweep(
+    grid: Annotated[Path, typer.Argument(help="A YAML file of rows, such as those of experiments/.")],
+    out: Annotated[Path, typer.Option(help="A folder for rows and tables; finished rows in it are not run again.")],
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Run the pipeline for each row of a grid, sharing all that is equal, and print one table of scores."""
+    with stage.told_errors():
+        stage.limit_threads(params_file.load(params).runtime.num_threads)
+        from tgs_pipeline.sweep import run as sweeping
+
+        text = sweeping.run(grid, params=params, out=out)
+    typer.echo(text + f"\nwritten to {out}: table.md, table.csv, table.json, chart.html")
+
+
+@app.command()
 def picture(
     rows: Annotated[list[int], typer.Argument(help="Values of the column `row` of samples.")],
     out: Annotated[Path, typer.Option(help="A PNG file.")],

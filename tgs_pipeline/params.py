@@ -110,10 +110,21 @@ class Detect(Section):
     dtype: Dtype
 
 
-class Ground(Section):
-    """Stage ground: thresholds and box choice."""
+class Auto(Section):
+    """What `ground.prompt: auto` does besides asking for s_object (grounding/choice.py)."""
 
-    prompt: Caption
+    fallbacks: list[Literal["f_object", "reference"]]  # asked in this order where a clip shows no s_object
+    same_place_iou: Fraction  # boxes of a frame that overlap more are one place
+    rival_share: Fraction  # places scoring at least this share of the best one compete; f_object decides
+
+
+class Ground(Section):
+    """Stage ground: thresholds, abstention and box choice."""
+
+    prompt: Caption | Literal["auto"]
+    auto: Auto
+    null_threshold: Fraction | None  # of the thinker's probability of `null`; null: the word it wrote decides
+    clip_threshold: Fraction  # a clip whose best candidate scores less shows nothing
     box_threshold: Fraction
     text_threshold: Fraction  # labels phrases only, filters no box (trap T22)
     box_select: Literal["max", "first"]  # first: the first query above the threshold, as upstream (trap T19)
@@ -186,10 +197,14 @@ class Params(Section):
     @model_validator(mode="after")
     def _agree(self) -> "Params":
         """Refuse settings that contradict each other across sections."""
-        if self.ground.prompt not in self.detect.captions:
+        asked = [self.ground.prompt]
+        if self.ground.prompt == "auto":
+            asked = ["s_object", "f_object", *self.ground.auto.fallbacks]
+        unseen = sorted(set(asked) - set(self.detect.captions))
+        if unseen:
             raise ValueError(
                 f"ground.prompt is {self.ground.prompt!r} but detect.captions is {self.detect.captions}: "
-                "add it to detect.captions, so that the detector sees it"
+                f"add {unseen} to detect.captions, so that the detector sees what is asked for"
             )
         if self.ground.box_threshold < self.detect.floor:
             raise ValueError(
@@ -235,6 +250,11 @@ def load(path: Path) -> Params:
 
 def load_as(kind: type[Sections], path: Path, *, template: str) -> Sections:
     """Read a file as sections of `kind`, as `load` does; template: the complete file that messages refer to."""
+    return check(kind, read(path, kind=kind, template=template), where=str(path), template=template)
+
+
+def read(path: Path, *, kind: type[Section] = Params, template: str = "profiles/tiny.yaml") -> dict:
+    """The content of a params file, which `check` has not seen yet; ParamsError where it is no YAML mapping."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -247,11 +267,16 @@ def load_as(kind: type[Sections], path: Path, *, template: str) -> Sections:
         raise ParamsError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(data, dict):
         raise ParamsError(f"{path}: expected a mapping of sections ({', '.join(kind.model_fields)})")
+    return data
+
+
+def check(kind: type[Sections], data: dict, *, where: str, template: str = "profiles/tiny.yaml") -> Sections:
+    """Sections of `kind` from the content of a file; ParamsError lists every mistake found. where: begins messages."""
     try:
         return kind.model_validate(data)
     except ValidationError as error:
         problems = [_explain(problem, kind=kind, template=template) for problem in error.errors()]
-        raise ParamsError(f"{path}: {len(problems)} problem(s)\n" + "\n".join(f"  {p}" for p in problems)) from None
+        raise ParamsError(f"{where}: {len(problems)} problem(s)\n" + "\n".join(f"  {p}" for p in problems)) from None
 
 
 def _explain(problem: ErrorDetails, *, kind: type[Section], template: str) -> str:

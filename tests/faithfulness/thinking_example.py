@@ -36,6 +36,7 @@ def write_workspace(workspace, samples, *, changes=None):
             "think": "",
             "f_object": s_object,
             "s_object": s_object,
+            "null_probability": None,
             "num_tokens": 9,
             "status": "ok",
             "reason": None,

@@ -9,10 +9,13 @@ from project import ROOT
 from tgs_pipeline import params as params_file
 from tgs_pipeline.artifacts import boxes, candidates, table
 from tgs_pipeline.execution import Execution
+from tgs_pipeline.grounding.choice import of_frame
 from tgs_pipeline.operators import ground
-from tgs_pipeline.params import Ground
+from tgs_pipeline.params import Auto, Ground
 
-SETTINGS = Ground(prompt="s_object", box_threshold=0.25, text_threshold=0.3, box_select="max")
+AUTO = Auto(fallbacks=["f_object", "reference"], same_place_iou=0.5, rival_share=0.5)
+SETTINGS = Ground(prompt="s_object", auto=AUTO, null_threshold=None, clip_threshold=0.0, box_threshold=0.25,
+                  text_threshold=0.3, box_select="max")  # fmt: skip
 FIRST = SETTINGS.model_copy(update={"box_select": "first"})
 TOKENS = ["[CLS]", "gui", "##tar", ".", "[SEP]"]
 
@@ -44,31 +47,26 @@ def run(workspace, settings=SETTINGS) -> list[dict]:
     return list(table.read_rows(workspace.boxes, boxes.SCHEMA))
 
 
-def test_the_threshold_is_strict_and_compares_in_float32():
-    scores = np.array([0.1, np.nextafter(np.float32(0.1), np.float32(1)), 0.3, 0.05], np.float32)
-    assert ground.above(scores, 0.1).tolist() == [1, 2]
+def grounded(settings, row, **size):
+    return ground.ground(settings, of_frame(settings, row, rule="s_object"), **size)
 
 
 def test_max_takes_the_best_and_the_first_query_of_a_tie():
     row = candidate("f", "guitar.", [0.2, 0.5, 0.75, 0.75])
-    chosen = ground.ground(SETTINGS, row, height=100, width=200)
+    chosen = grounded(SETTINGS, row, height=100, width=200)
     assert (chosen["query_index"], chosen["num_candidates"], float(chosen["score"])) == (20, 3, 0.75)
     assert chosen["box_xyxy_px"].tolist() == pytest.approx([40, 20, 60, 40], abs=1e-4)
 
 
 def test_first_takes_the_first_query_above_the_threshold():
-    chosen = ground.ground(FIRST, candidate("f", "guitar.", [0.2, 0.5, 0.9]), height=10, width=10)
+    chosen = grounded(FIRST, candidate("f", "guitar.", [0.2, 0.5, 0.9]), height=10, width=10)
     assert chosen["query_index"] == 10
 
 
-def test_nothing_above_the_threshold():
-    row = candidate("f", "guitar.", [0.2, 0.24])
-    assert ground.ground(SETTINGS, row, height=10, width=10) == {
-        "status": "no_box",
-        "reason": "no candidate above 0.25: the best scores 0.240",
-    }
-    none = ground.ground(SETTINGS, candidate("f", "guitar.", []), height=10, width=10)
-    assert none["reason"] == "no candidate above 0.25: none is stored"
+def test_without_a_box_there_is_a_reason():
+    row = grounded(SETTINGS, candidate("f", "guitar.", [0.2, 0.24]), height=10, width=10)
+    assert (row["status"], row["reason"]) == ("no_box", "no candidate above 0.25: the best scores 0.240")
+    assert row["box_xyxy_px"] is row["score"] is row["phrase"] is row["query_index"] is None
 
 
 def test_boxes_may_reach_outside_the_frame():
@@ -89,7 +87,7 @@ def test_the_phrase_joins_pieces_and_drops_special_tokens():
 def test_text_threshold_filters_no_box():
     row = candidate("f", "guitar.", [0.3])
     strict = SETTINGS.model_copy(update={"text_threshold": 1.0})
-    with_label, without = (ground.ground(s, row, height=10, width=10) for s in (FIRST, strict))
+    with_label, without = (grounded(s, row, height=10, width=10) for s in (FIRST, strict))
     assert with_label["query_index"] == without["query_index"] == 0
 
 
@@ -126,8 +124,38 @@ def test_a_row_for_each_frame_of_each_sample(tmp_path):
     ]
     assert rows[0]["box_xyxy_px"] == pytest.approx([0, 0, 9.6, 12.8], abs=1e-5)  # frames are 64 x 96 px
     assert rows[0]["phrase"] == "gui"
+    assert {row["rule"] for row in rows} == {"s_object"}
     assert rows[-1]["reason"] == "detect: broken frame"
     assert all(row["box_xyxy_px"] is None for row in rows if row["status"] != "ok")
+
+
+def test_auto_is_streamed_with_the_rule_of_each_frame(tmp_path):
+    workspace = workspace_in(tmp_path)
+    frames = ["f0", "f1"]
+    write(
+        workspace,
+        [
+            (sample("a", 0, frames=frames), chain("a", 0, "guitar")),
+            (sample("b", 1, frames=frames), chain("b", 1, "dog", f_object=None)),
+        ],
+    )
+    stored = [
+        candidate("f0", "guitar.", [0.5, 0.5]),
+        candidate("f1", "guitar.", [0.75]),
+        candidate("f0", "the brown guitar.", [0.0, 0.5]),
+        candidate("f1", "the brown guitar.", []),
+        *(candidate(frame, "dog.", []) for frame in frames),
+        *(candidate(frame, "the guitar.", [0.5]) for frame in frames),
+    ]
+    table.write(workspace.candidates, candidates.SCHEMA, [table.from_rows(stored, candidates.SCHEMA)])
+    rows = run(workspace, SETTINGS.model_copy(update={"prompt": "auto"}))
+    assert [(row["uid"], row["rule"], row["query_index"]) for row in rows] == [
+        ("a", "f_object_decides", 10),
+        ("a", "s_object", 0),
+        ("b", "fallback_reference", 0),
+        ("b", "fallback_reference", 0),
+    ]
+    assert {row["rule"] for row in rows} <= set(boxes.RULES)
 
 
 def test_candidates_of_other_chains_are_refused(tmp_path):

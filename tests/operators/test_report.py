@@ -63,6 +63,8 @@ def test_scores_stand_with_protocol_and_coverage(page):
     assert "mix seen and unseen 53.8 45.0 62.5 – – – –" in text
     assert "test_n null – – – 0.100 50.0 % 2 100.0 %" in text
     assert "think per sample ok 8 failed 1 truncated 1" in text
+    assert "ground rule, per frame s_object 80 f_object_decides 10" in text
+    assert "auto: s_object has several places in the frame, f_object chose between them." in text
     assert "report.max_samples" not in text
 
 

@@ -41,7 +41,7 @@ class FakeSegmenter:
 def box(uid: str, row: int, frame_index: int, xyxy: list[float] | None, **changes: object) -> dict:
     return {
         "uid": uid, "row": row, "frame_index": frame_index, "box_xyxy_px": xyxy, "score": None, "phrase": None,
-        "query_index": None, "num_candidates": 0, "status": "ok" if xyxy else "no_box",
+        "query_index": None, "num_candidates": 0, "rule": "s_object", "status": "ok" if xyxy else "no_box",
         "reason": None if xyxy else "no candidate above 0.1",
     } | changes  # fmt: skip
 

@@ -100,7 +100,8 @@ class Recorder:
 
     def think(self, requests):
         self.asked += [(request.reference, request.visual.shape, request.audio.shape) for request in requests]
-        ok = Reply(text="raw", num_tokens=7, think="t", f_object="f", s_object="s", status="ok", reason=None)
+        ok = Reply(text="raw", num_tokens=7, think="t", f_object="f", s_object="s", status="ok", reason=None,
+                   null_probability=0.25)  # fmt: skip
         return [self.replies.get(request.reference, ok) for request in requests]
 
 
@@ -137,7 +138,10 @@ def test_the_whole_stage_with_a_real_model(workspace, weights, caplog):
 def test_equal_prompts_on_a_clip_are_asked_once(workspace, weights, recorder):
     think.run(make_params(weights), workspace, make_execution(workspace))
     assert recorder.asked == [(text, (2, 4, 128), (2, 3, 128)) for text in ("The dog.", "the cat", "the dog.")]
-    assert {row["s_object"] for row in read(workspace).values()} == {"s", None}
+    assert {(row["s_object"], row["null_probability"]) for row in read(workspace).values()} == {
+        ("s", 0.25),
+        (None, None),
+    }
 
 
 def test_only_what_changed_is_asked_again(workspace, weights, recorder):
@@ -194,6 +198,7 @@ def test_pass_through_needs_neither_features_nor_weights(workspace):
         row = rows[uid]
         assert row["s_object"] == row["f_object"] == row["reference"] == REFERENCES[uid][1]
         assert (row["think"], row["raw"], row["num_tokens"], row["status"]) == (None, None, 0, "ok")
+        assert row["null_probability"] is None
     assert (rows["d_dog_1"]["status"], rows["d_dog_1"]["reason"]) == ("failed", "frame 3 is missing")
 
 

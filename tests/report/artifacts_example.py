@@ -84,7 +84,12 @@ class Example:
                 "think": think,
                 "f_object": "the brown dog that barks",
             }
-            | {"s_object": "dog", "raw": f"<think>{think}</think><answer>dog</answer>", "num_tokens": 57}
+            | {
+                "s_object": "dog",
+                "null_probability": 0.125,
+                "raw": f"<think>{think}</think><answer>dog</answer>",
+                "num_tokens": 57,
+            }
             | {"status": "ok", "reason": None}
             | (chain or {})
         )
@@ -103,7 +108,8 @@ class Example:
         self.rows["boxes"].append(
             ids
             | {"frame_index": index, "box_xyxy_px": [float(v) for v in (x.min(), y.min(), x.max() + 1, y.max() + 1)]}
-            | {"score": 0.75, "phrase": "dog", "query_index": 3, "num_candidates": 2, "status": "ok", "reason": None}
+            | {"score": 0.75, "phrase": "dog", "query_index": 3, "num_candidates": 2, "rule": "s_object"}
+            | {"status": "ok", "reason": None}
             | box
         )
         has_box = self.rows["boxes"][-1]["box_xyxy_px"] is not None
@@ -174,7 +180,7 @@ def write_example(root: Path, *, height: int = 32, width: int = 48) -> Workspace
         box=NO_BOX | {"status": "no_box", "reason": "no candidate above 0.1"},
         score={"J": 0.1, "F": 0.2, "JF": 0.15},
     )
-    example.add("unseen", split="test_u", score={"J": 0.3, "F": 0.4, "JF": 0.35})
+    example.add("unseen", split="test_u", box={"rule": "f_object_decides"}, score={"J": 0.3, "F": 0.4, "JF": 0.35})
     example.add(
         "null_m-seen",
         split="test_n",

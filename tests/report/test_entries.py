@@ -27,6 +27,10 @@ def test_boxes_are_relative_and_masks_are_thumbnails(example):
     assert got["size"] == (16, 24)
     x0, y0, x1, y1 = record.boxes[0]["box_xyxy_px"]
     assert got["frames"][0]["box"]["xyxy"] == [round(v, 4) for v in (x0 / 48, y0 / 32, x1 / 48, y1 / 32)]
+    assert (got["frames"][0]["box"]["rule"], answer(example, 4)["frames"][9]["box"]["rule"]) == (
+        "s_object",
+        "f_object_decides",
+    )
     small = rle.decode(got["frames"][0]["mask"]["rle"].encode(), height=16, width=24)
     full = rle.decode(record.masks[0]["rle"], height=32, width=48)
     assert abs(small.mean() - full.mean()) < 0.02

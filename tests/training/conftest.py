@@ -77,8 +77,9 @@ def base(tmp_path_factory):
         rows_of(lambda word: (training_prompt(f"the {word}"), CHAIN.format(word=word) + "</s>")),
     )
     settings = yaml.safe_load((ROOT / "training/params.yaml").read_text())
-    for encoder in settings["encoders"].values():
-        encoder |= {"log_every_steps": 1}
+    trained = [settings[name] for name in ("segmenter_image", "segmenter_clips", "backbone", "detector")]
+    for pretraining in (*settings["encoders"].values(), *trained):
+        pretraining |= {"log_every_steps": 1}
     settings["model"]["llama"] = str(folder / "ref_thinker/llama")
     for phase in ("pretrain_audio", "pretrain_visual", "finetune"):
         changes = {"max_steps": 8, "batch_size": 2, "warmup_steps": 2, "log_every_steps": 1, "learning_rate": 2e-3}

@@ -12,7 +12,7 @@ from tgs_pipeline.models.qformer import MediaProjector
 from tgs_pipeline.tinyworld.models import beats, clip, ref_thinker
 from tgs_pipeline.tinyworld.models.beats import LABELS
 from tgs_pipeline.tinyworld.pretraining import language, sound, vision
-from tgs_pipeline.training import encoders
+from tgs_pipeline.training import encoders, pretraining
 from tgs_pipeline.training.originals import load_projector
 from tgs_pipeline.training.params import TrainingParams
 
@@ -129,7 +129,7 @@ Q_FORMER = 2 * (2 * 4 + 2)  # two layers: attention to itself and to the feature
 )
 def test_muon_gets_the_matrices_of_layers_alone(params, name, number):
     module, _, _ = encoders.JOBS[name](getattr(params.encoders, name), params.model.sizes)
-    is_matrix = encoders._is_layer_matrix(module)
+    is_matrix = pretraining.is_layer_matrix(module)
     found = {key: parameter for key, parameter in module.named_parameters() if is_matrix(key)}
     assert len(found) == number, sorted(found)
     assert all(parameter.ndim == 2 for parameter in found.values())

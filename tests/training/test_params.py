@@ -37,6 +37,13 @@ def write(tmp_path):
             {"encoders.sound.log_every_steps": 3},
             "save_every_steps 20 is no multiple of encoders.sound.log_every_steps 3",
         ),
+        (
+            {"segmenter_clips.log_every_steps": 3},
+            "save_every_steps 20 is no multiple of segmenter_clips.log_every_steps 3",
+        ),
+        ({"segmenter_image.decay": 1.0}, "segmenter_image.decay: unknown key; did you mean"),
+        ({"backbone.log_every_steps": 3}, "save_every_steps 20 is no multiple of backbone.log_every_steps 3"),
+        ({"detector.backbone_pace": 2}, "detector.backbone_pace: Input should be less than or equal to 1, got 2"),
         ({"model.dtype": "bfloat16"}, "model.dtype bfloat16 needs model.autocast true"),
         ({"corpus.audio.format": "audiocaps"}, "audiocaps and video_llava need JSON files"),
         ({"corpus.visual.annotations": ["a.json"]}, "tinyworld takes none"),
@@ -54,10 +61,12 @@ def test_mistakes_are_explained(write, changes, message):
 
 
 def test_missing_files_are_listed_at_once(write):
-    path = write({"model.llama": "no/llama", "corpus.instructions": "no/set.json", "runtime.accelerate": "no/a.yaml"})
+    changes = {"model.llama": "no/llama", "corpus.instructions": "no/set.json", "runtime.accelerate": "no/a.yaml"}
+    changes |= {"segmenter_clips.start": "no/sam2.pt", "detector.backbone": "no/swin.safetensors"}
+    path = write(changes)
     problems = find_problems(path)
-    for expected in ("model.llama: no/llama", "corpus.instructions: no/set.json", "runtime.accelerate: no/a.yaml"):
-        assert f"{expected} is missing" in problems
+    for name, file in changes.items():
+        assert f"{name}: {file} is missing" in problems
     assert not [problem for problem in problems if "training/artifacts" in problem]
     assert find_problems(path.with_name("none.yaml"))[0].endswith(
         "start from a copy of training/params.yaml of the repository"

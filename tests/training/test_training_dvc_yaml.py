@@ -14,6 +14,7 @@ from tgs_pipeline.training.params import TrainingParams, load
 FILE = ROOT / "training/dvc.yaml"
 CODE = ("training/stages/", "tgs_pipeline/")
 ENCODERS = ("vision", "sound", "language")
+SEGMENTER = ("segmenter_image", "segmenter_clips")
 
 
 def expanded(stages):
@@ -41,8 +42,9 @@ def declared(stage):
 
 
 def test_stages_are_the_scripts():
-    order = ["dataset", "manifest", "features", "corpus", "pretrain_audio", "pretrain_visual", "finetune", "export"]
-    assert list(STAGES) == [*(f"encoders@{name}" for name in ENCODERS), *order]
+    order = ["backbone", "detector", "dataset", "manifest", "features", "corpus"]
+    order += ["pretrain_audio", "pretrain_visual", "finetune", "export"]
+    assert list(STAGES) == [*(f"encoders@{name}" for name in ENCODERS), *SEGMENTER, *order]
     scripts = {path.relative_to(ROOT).as_posix() for path in (ROOT / "training/stages").glob("*.py")}
     assert scripts == {script_of(stage) for stage in STAGES}
     for stage, definition in STAGES.items():
@@ -76,7 +78,7 @@ def test_declared_params_exist():
                 value = value[part]
 
 
-@pytest.mark.parametrize("stage", ["encoders@vision", "corpus", "finetune", "export"])
+@pytest.mark.parametrize("stage", ["encoders@vision", "backbone", "detector", "corpus", "finetune", "export"])
 def test_a_stage_reads_only_what_it_declares(stage):
     source = (ROOT / f"tgs_pipeline/training/{stage.partition('@')[0]}.py").read_text()
     source += (ROOT / "tgs_pipeline/training/run.py").read_text() if stage == "finetune" else ""
@@ -127,5 +129,7 @@ def test_dvc_trains_the_encoders_before_what_reads_them():
         }
     assert before.keys() == STAGES.keys()
     assert before["features"] == {"dataset", "manifest", "encoders@vision", "encoders@sound"}
+    assert (before["backbone"], before["detector"]) == (set(), {"backbone"})
     for phase, tower in (("pretrain_audio", "encoders@sound"), ("pretrain_visual", "encoders@vision")):
         assert before[phase] == {"corpus", "features", "encoders@language", tower}
+    assert (before["segmenter_image"], before["segmenter_clips"]) == (set(), {"segmenter_image"})

@@ -19,6 +19,12 @@ SCHEMA = pa.schema(
             "simple name of the object; null where the thinker says nothing is referred to",
             nullable=True,
         ),
+        field(
+            "null_probability",
+            pa.float32(),
+            "probability of `null` at the first token of s_object, 0..1, to 4 decimals; null for thinkers without one",
+            nullable=True,
+        ),
         field("raw", pa.string(), "the reply as generated", nullable=True),
         field("num_tokens", pa.int32(), "generated tokens, 0 for thinkers that generate none"),
         field(

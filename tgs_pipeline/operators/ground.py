@@ -8,6 +8,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from tgs_pipeline.artifacts import boxes, candidates, chains, table
 from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
 from tgs_pipeline.artifacts.lookup import Lookup
 from tgs_pipeline.execution import Execution
+from tgs_pipeline.grounding.choice import Choice, choose
 from tgs_pipeline.params import Ground, Params
-from tgs_pipeline.prompts.caption import Asked, ask
 from tgs_pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -33,51 +34,31 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
 
 def _view(settings: Ground, workspace: Workspace, statuses: Counter[str]) -> Iterator[dict]:
     """The artifact, streamed; counts the statuses."""
-    store = _Candidates(workspace)
+    store = Candidates(workspace)
     for sample, ((chain,),) in read_by_sample(workspace.samples, [Artifact(workspace.chains, chains.SCHEMA)]):
-        for row in _rows(settings, sample, ask(sample, chain, column=settings.prompt), store):
+        choices = choose(settings, sample, chain, partial(store.take, sample["frame_hashes"]))
+        for frame_index, choice in zip(sample["frame_indices"], choices, strict=True):
+            row = {"uid": sample["uid"], "row": sample["row"], "frame_index": frame_index}
+            row |= ground(settings, choice, height=sample["height"], width=sample["width"])
             statuses[row["status"]] += 1
             yield row
 
 
-def _rows(settings: Ground, sample: dict, asked: Asked, store: "_Candidates") -> Iterator[dict]:
-    """The boxes row of each frame of a sample."""
-    found: Sequence[dict | None] = [None] * len(sample["frame_indices"])
-    if asked.caption is not None:
-        found = store.take(sample["frame_hashes"], asked.caption)
-    for frame_index, candidate in zip(sample["frame_indices"], found, strict=True):
-        row = {
-            "uid": sample["uid"], "row": sample["row"], "frame_index": frame_index, "box_xyxy_px": None, "score": None,
-            "phrase": None, "query_index": None, "num_candidates": 0, "status": asked.status, "reason": asked.reason,
-        }  # fmt: skip
-        if candidate is not None:
-            row |= ground(settings, candidate, height=sample["height"], width=sample["width"])
-        yield row
-
-
-def ground(settings: Ground, candidate: dict, *, height: int, width: int) -> dict:
-    """The box fields of one frame from its row of candidates; frame size in pixels."""
-    if candidate["status"] != "ok":
-        return {"status": "failed", "reason": f"detect: {candidate['reason']}"}
-    scores = np.asarray(candidate["scores"], np.float32)
-    passing = above(scores, settings.box_threshold)
-    if not len(passing):
-        best = f"the best scores {scores.max():.3f}" if len(scores) else "none is stored"
-        return {"status": "no_box", "reason": f"no candidate above {settings.box_threshold}: {best}"}
-    chosen = passing[0] if settings.box_select == "first" else passing[scores[passing].argmax()]
-    token_scores = np.asarray(candidate["token_scores"], np.float32).reshape(len(scores), -1)
-    return {
-        "box_xyxy_px": to_pixels(candidate["boxes_xyxy"][4 * chosen : 4 * chosen + 4], height=height, width=width),
-        "score": scores[chosen],
-        "phrase": phrase(candidate["tokens"], token_scores[chosen], text_threshold=settings.text_threshold),
-        "query_index": candidate["query_index"][chosen],
-        "num_candidates": len(passing),
+def ground(settings: Ground, choice: Choice, *, height: int, width: int) -> dict:
+    """The boxes row of one frame without its ids; frame size in pixels."""
+    row = {"box_xyxy_px": None, "score": None, "phrase": None, "query_index": None,
+           "num_candidates": choice.num_candidates, "rule": choice.rule, "status": choice.status,
+           "reason": choice.reason}  # fmt: skip
+    if choice.candidates is None or choice.chosen is None:
+        return row
+    found, chosen = choice.candidates, choice.chosen
+    token_scores = np.asarray(found["token_scores"], np.float32).reshape(len(found["scores"]), -1)
+    return row | {
+        "box_xyxy_px": to_pixels(found["boxes_xyxy"][4 * chosen : 4 * chosen + 4], height=height, width=width),
+        "score": found["scores"][chosen],
+        "phrase": phrase(found["tokens"], token_scores[chosen], text_threshold=settings.text_threshold),
+        "query_index": found["query_index"][chosen],
     }
-
-
-def above(scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Indices (n,) of the scores (float32) strictly above the threshold, in query order, as upstream keeps them."""
-    return np.flatnonzero(scores > np.float32(threshold))
 
 
 def to_pixels(box_xyxy: Sequence[float], *, height: int, width: int) -> np.ndarray:
@@ -98,7 +79,7 @@ def phrase(tokens: Sequence[str], token_scores: np.ndarray, *, text_threshold: f
     return " ".join(kept).replace(" ##", "")
 
 
-class _Candidates:
+class Candidates:
     """Rows of the candidates artifact by (frame hash, caption).
 
     Their key names the detector's weights too, which this stage does not know; so an index (about 200 bytes for a

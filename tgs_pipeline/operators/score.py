@@ -71,7 +71,7 @@ def score_sample(rows: tuple[dict, list[list[dict]]], *, settings: Score, datase
         outcome |= {"status": "no_answer", "reason": unread["reason"]}
     try:
         if sample["is_null"]:
-            value = 1.0 if unread else tgs.null_score([_binary(frame, settings) for frame in frames])
+            value = 1.0 if unread else tgs.null_score([binary(frame, settings) for frame in frames])
             return row | outcome | {"S": value}
         region, contour = (0.0, 0.0) if unread else _region_and_contour(sample, frames, settings, dataset)
     except ValueError as error:
@@ -106,7 +106,7 @@ def _region_and_contour(sample: dict, frames: list[dict], settings: Score, datas
         greys.append(grey)
     match settings.protocol:
         case "davis":
-            return davis.score_video([_binary(frame, settings) for frame in frames], [grey > 0 for grey in greys])
+            return davis.score_video([binary(frame, settings) for frame in frames], [grey > 0 for grey in greys])
         case "tgs":
             gt_THW = [
                 tgs.resize_gt(grey, height=frame["levels_size"], width=frame["levels_size"], how=settings.gt_resize)
@@ -119,7 +119,7 @@ def _levels(frame: dict) -> np.ndarray:
     return levels.decompress(frame["levels"], size=frame["levels_size"])
 
 
-def _binary(frame: dict, settings: Score) -> np.ndarray:
+def binary(frame: dict, settings: Score) -> np.ndarray:
     """The predicted mask, bool, on the grid that the protocol scores."""
     if settings.protocol == "tgs":
         return levels.foreground(_levels(frame))

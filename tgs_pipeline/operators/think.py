@@ -28,13 +28,14 @@ from tgs_pipeline.rows import Recipe, compute
 from tgs_pipeline.weights import digest, loading
 from tgs_pipeline.workspace import Workspace
 
-VERSION = 1  # raise when the meaning of a row changes
+VERSION = 2  # raise when the meaning of a row changes
 
 PAYLOAD = pa.schema(
     [
         ("think", pa.string()),
         ("f_object", pa.string()),
         ("s_object", pa.string()),
+        ("null_probability", pa.float32()),
         ("raw", pa.string()),
         ("num_tokens", pa.int32()),
     ]
@@ -182,6 +183,7 @@ def _rows(keys: pa.ChunkedArray, replies: Sequence[Reply]) -> pa.Table:
         "think": pa.array([reply.think for reply in replies], pa.string()),
         "f_object": pa.array([reply.f_object for reply in replies], pa.string()),
         "s_object": pa.array([reply.s_object for reply in replies], pa.string()),
+        "null_probability": pa.array([reply.null_probability for reply in replies], pa.float32()),
         "raw": pa.array([reply.text for reply in replies], pa.string()),
         "num_tokens": pa.array([reply.num_tokens for reply in replies], pa.int32()),
     }
@@ -199,7 +201,8 @@ def _view(
         for sample, (key, reason) in zip(batch, keys, strict=True):
             thought = _unasked(reason) if key is None else next(thoughts)
             row = {name: sample[name] for name in ("uid", "row", "vid", "split", "reference")}
-            row |= {name: thought[name] for name in ("think", "f_object", "s_object", "raw", "status", "reason")}
+            answered = ("think", "f_object", "s_object", "null_probability", "raw", "status", "reason")
+            row |= {name: thought[name] for name in answered}
             row["num_tokens"] = thought["num_tokens"] or 0
             counts["null" if row["status"] == "ok" and row["s_object"] is None else row["status"]] += 1
             yield row

@@ -33,6 +33,7 @@ SPECIAL_TOKENS = (
     "</box>",
 )
 ANSWER_TAGS = ("f_object", "s_object")
+NULL = "null"  # what an answer tag holds where nothing is referred to
 IMAGE, VIDEO, AUDIO = "<image>", "<video>", "<audio>"  # each stands for all tokens of its modality
 
 _TEMPLATE = (
@@ -108,6 +109,6 @@ def _problem(text: str, tag: str) -> str:
 
 def _answer(content: str | None) -> str | None:
     """The object named by an answer tag, None for `null` and for nothing."""
-    if not content or content.casefold().rstrip(".").strip() == "null":
+    if not content or content.casefold().rstrip(".").strip() == NULL:
         return None
     return content

@@ -1,7 +1,12 @@
 """Charts as static SVG, drawn when the page is written: the page needs no script and no request for them."""
 
+import html
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import altair as alt
 
 
 def histogram(counts: Sequence[int], *, axis: str) -> str:
@@ -24,18 +29,61 @@ def histogram(counts: Sequence[int], *, axis: str) -> str:
             x2="high:Q",
             y=alt.Y("count:Q", title=None, axis=alt.Axis(values=sorted({0, top // 2, top}), format=",d")),
         )
-        .properties(width=230, height=90, background="transparent")
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor="currentColor",
-            titleColor="currentColor",
-            titleFontWeight="normal",
-            domainColor="currentColor",
-            tickColor="currentColor",
-            gridColor="currentColor",
-            gridOpacity=0.15,
+        .properties(width=230, height=90)
+    )
+    return _svg(chart)
+
+
+def curves(rows: Sequence[Mapping], *, x: str, y: str, colour: str, marks: Sequence[Mapping] = ()) -> str:
+    """SVG of a line for each value of `colour` through the rows, which have the keys x, y (0..1) and colour.
+
+    marks: rows that are drawn as points. The names are constants of ours, as those of `histogram`.
+    """
+    import altair as alt
+
+    scale = alt.Scale(domain=[0, 1])
+    axes = {"x": alt.X(f"{x}:Q", scale=scale), "y": alt.Y(f"{y}:Q", scale=scale), "color": alt.Color(f"{colour}:N")}
+    line = alt.Chart(alt.Data(values=list(rows))).mark_line().encode(**axes)
+    points = alt.Chart(alt.Data(values=list(marks))).mark_point(size=80, filled=True).encode(**axes)
+    return _svg((line + points).properties(width=420, height=300))
+
+
+def bars(rows: Sequence[Mapping], *, value: str, label: str, colour: str, title: str) -> str:
+    """SVG of horizontal bars, one for each row, in their order; bars of one label stand together, told by `colour`."""
+    import altair as alt
+
+    chart = (
+        alt.Chart(alt.Data(values=list(rows)))
+        .mark_bar()
+        .encode(
+            x=alt.X(f"{value}:Q", title=title, scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y(f"{label}:N", title=None, sort=None, axis=alt.Axis(labelLimit=320)),
+            yOffset=alt.YOffset(f"{colour}:N", sort=None),
+            color=alt.Color(f"{colour}:N", title=None, sort=None),
         )
     )
+    return _svg(chart.properties(width=420, height=alt.Step(12)))
+
+
+def standalone(title: str, svgs: Sequence[str], *, text: str) -> str:
+    """A page of charts and plain text that needs nothing besides itself."""
+    return (
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">\n'
+        f"<title>{html.escape(title)}</title>\n<body style='font-family: sans-serif; margin: 2em'>\n"
+        f"<h1>{html.escape(title)}</h1>\n{chr(10).join(svgs)}\n<pre>{html.escape(text)}</pre>\n</body></html>\n"
+    )
+
+
+def _svg(chart: "alt.Chart | alt.LayerChart") -> str:
+    """The chart in the colours of the page that holds it."""
     buffer = io.StringIO()
-    chart.save(buffer, format="svg")
+    chart.properties(background="transparent").configure_view(stroke=None).configure_axis(
+        labelColor="currentColor",
+        titleColor="currentColor",
+        titleFontWeight="normal",
+        domainColor="currentColor",
+        tickColor="currentColor",
+        gridColor="currentColor",
+        gridOpacity=0.15,
+    ).configure_legend(labelColor="currentColor", titleColor="currentColor").save(buffer, format="svg")
     return buffer.getvalue()

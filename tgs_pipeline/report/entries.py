@@ -34,11 +34,12 @@ class Video(TypedDict):
 
 
 class Box(TypedDict):
-    """xyxy: x0 y0 x1 y1 relative to the frame, null where nothing is chosen."""
+    """xyxy: x0 y0 x1 y1 relative to the frame, null where nothing is chosen; rule: of artifacts/boxes.py."""
 
     xyxy: list[float] | None
     score: float | None
     phrase: str | None
+    rule: str
     status: str
     reason: str | None
 
@@ -151,6 +152,7 @@ def _box(row: Row | None, sample: Row) -> Box | None:
         "xyxy": None if xyxy is None else [round(value / side, 4) for value, side in zip(xyxy, scale, strict=True)],
         "score": _rounded(row["score"]),
         "phrase": row["phrase"],
+        "rule": row["rule"],
         "status": row["status"],
         "reason": row["reason"],
     }

@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from tgs_pipeline.artifacts.boxes import RULES
 from tgs_pipeline.report.charts import histogram
 from tgs_pipeline.report.faithfulness import Faithfulness
 from tgs_pipeline.report.records import Record
@@ -73,6 +74,7 @@ def render(*, title: str, metrics: Mapping[str, Any], faithfulness: Faithfulness
         split_names=SPLIT_NAMES,
         faithfulness=faithfulness,
         stages=[(stage, summary.statuses_of(stage)) for stage in STAGES],
+        rules=[(rule, summary.rules[rule], why) for rule, why in RULES.items() if summary.rules[rule]],
         num_abstained=summary.num_abstained,
         charts=[
             (split, SCORE_NAMES[name], Markup(histogram(counts, axis=SCORE_NAMES[name])))

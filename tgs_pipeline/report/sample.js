@@ -10,6 +10,9 @@ const because = (reason) => (reason ? ` – ${reason}` : "");
 // The thinker may rightly say that nothing is referred to.
 const isGood = (outcome) => outcome === "ok" || outcome === "ground: no_caption";
 
+// Rules that say more than the reason of a frame without a box does.
+const isNotable = (rule) => rule === "f_object_decides" || rule === "undecided" || rule.startsWith("fallback_");
+
 function element(tag, className, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
@@ -54,7 +57,7 @@ function showAnswer(answer) {
   }
   $("tokens").textContent = answer.num_tokens ? `${answer.num_tokens} tokens` : "";
   $("reasons").replaceChildren(...reasons(answer).map((text) =>
-    element("li", text.startsWith("ground: no_caption") ? "calm" : "", text)));
+    element("li", text.startsWith("ground: no_caption") || text.startsWith("rule: ") ? "calm" : "", text)));
 }
 
 // One line for each thing that is not ok, in the order of the stages, with the frames that it concerns.
@@ -64,6 +67,7 @@ function reasons(answer) {
   const framesOf = new Map();
   for (const { index, box, mask, truth } of answer.frames) {
     const found = [];
+    if (box && isNotable(box.rule)) found.push(`rule: ${box.rule}`);
     if (box && box.status !== "ok") found.push(`ground: ${box.status}${because(box.reason)}`);
     // A mask without a box carries the status of the box, which stands there already.
     if (mask && mask.status !== "ok" && mask.status !== box?.status) {

@@ -11,9 +11,13 @@ STAGES = ("manifest", "think", "ground", "segment", "score")
 
 @dataclass
 class Summary:
-    """statuses: (stage, status) -> units; bins: (split, score name) -> NUM_BINS counts over 0..1."""
+    """statuses: (stage, status) -> units; rules: rule of a box -> frames; bins: (split, score name) -> NUM_BINS counts.
+
+    Bins are over 0..1.
+    """
 
     statuses: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
     bins: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     num_abstained: int = 0
 
@@ -22,6 +26,7 @@ class Summary:
         self.statuses["think", record.chain["status"]] += 1
         self.statuses["score", record.score["status"]] += 1
         self.statuses.update(("ground", row["status"]) for row in record.boxes.values())
+        self.rules.update(row["rule"] for row in record.boxes.values())
         self.statuses.update(("segment", row["status"]) for row in record.masks.values())
         self.num_abstained += record.chain["status"] == "ok" and record.chain["s_object"] is None
         for name in ("JF", "S"):

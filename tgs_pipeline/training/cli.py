@@ -1,4 +1,4 @@
-"""`tgs train`: making data for Ref-Thinker, training it by hand, and reading its published files.
+"""`tgs train`: making data for Ref-Thinker, training it by hand, reading its published files, evaluating models.
 
 The stages of training are run by `dvc repro training/dvc.yaml`. `tgs train faithfulness` belongs to the main pipeline.
 """
@@ -16,7 +16,7 @@ from tgs_pipeline import stage
 from tgs_pipeline.params import Params
 from tgs_pipeline.workspace import Workspace
 
-app = typer.Typer(no_args_is_help=True, help="Training Ref-Thinker, making its data, and measuring its chains.")
+app = typer.Typer(no_args_is_help=True, help="Training, making data for it, and measuring what was trained.")
 
 PIPELINE = Path("training/dvc.yaml")
 PARAMS = Path("training/params.yaml")
@@ -153,6 +153,56 @@ def evaluate(
         evaluation = evaluate_params(
             loaded, seeds=seed or [101, 102, 103], num_clips={"test_s": clips, "test_u": clips, "test_n": null_clips}
         )
+        if out is not None:
+            evaluation.write(out)
+    typer.echo(json.dumps(evaluation.to_json(), indent=2) if as_json else evaluation.to_markdown())
+
+
+@app.command(name="evaluate-segmenter")
+def evaluate_segmenter(
+    weights: Annotated[Path, typer.Option(help="Weights of a SAM 2.")] = Path("weights/tiny/sam2.safetensors"),
+    config: Annotated[Path, typer.Option(help="Its configuration.")] = Path("weights/tiny/sam2.yaml"),
+    seed: Annotated[list[int] | None, typer.Option(help="Data seed; repeat it. Default: 101, 102 and 103.")] = None,
+    num_clips: Annotated[int, typer.Option(min=1, help="Clips for each seed.")] = 20,
+    num_threads: Annotated[int, typer.Option(min=1, help="Threads of the CPU.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder for segmenter.json and the table.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Let a SAM 2 mask objects of the tiny world from boxes, on single frames and through clips, and score it."""
+    with stage.told_errors():
+        stage.limit_threads(num_threads)
+        from tgs_pipeline.training.evaluation.segmenter import evaluate_weights
+
+        evaluation = evaluate_weights(config, weights, seeds=seed or [101, 102, 103], num_clips=num_clips)
+        if out is not None:
+            evaluation.write(out)
+    typer.echo(json.dumps(evaluation.to_json(), indent=2) if as_json else evaluation.to_markdown())
+
+
+@app.command(name="evaluate-detector")
+def evaluate_detector(
+    params: Annotated[
+        Path, typer.Option(help="Its sections `detect` and `ground` say what is evaluated, at which threshold.")
+    ] = PIPELINE_PARAMS,
+    weights: Annotated[Path | None, typer.Option(help="Weights to evaluate instead of detect.weights.")] = None,
+    backend: Annotated[str, typer.Option(help="Backend to use instead of detect.backend.")] = "",
+    seed: Annotated[list[int] | None, typer.Option(help="Data seed; repeat it. Default: 101, 102 and 103.")] = None,
+    clips: Annotated[int, typer.Option(help="Clips of val, test_s and test_u each, for each seed.")] = 40,
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, the table and all answers.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Ask a detector for objects of clips that it was not trained on: boxes, names, present against absent."""
+    from tgs_pipeline import params as pipeline_params
+
+    with stage.told_errors():
+        loaded = pipeline_params.load(params)
+        detect = loaded.detect.model_dump()
+        detect |= ({"weights": str(weights)} if weights else {}) | ({"backend": backend} if backend else {})
+        loaded = pipeline_params.Params.model_validate(loaded.model_dump() | {"detect": detect})
+        stage.limit_threads(loaded.runtime.num_threads)
+        from tgs_pipeline.training.evaluation.detector.run import evaluate_params
+
+        evaluation = evaluate_params(loaded, seeds=seed or [101, 102, 103], num_clips=clips)
         if out is not None:
             evaluation.write(out)
     typer.echo(json.dumps(evaluation.to_json(), indent=2) if as_json else evaluation.to_markdown())

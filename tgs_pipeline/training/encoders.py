@@ -6,8 +6,6 @@ categories occur here, also those that fine-tuning never sees, as the originals 
 world.
 """
 
-import csv
-import json
 import logging
 import shutil
 from collections.abc import Callable, Mapping
@@ -19,15 +17,15 @@ from torch import nn
 
 from tgs_pipeline.backends.thinker.checkpoint import Sizes
 from tgs_pipeline.models.qformer import MediaProjector
-from tgs_pipeline.rows import Recipe
 from tgs_pipeline.tinyworld.models import beats, clip, ref_thinker
 from tgs_pipeline.tinyworld.pretraining import language, slots, sound, vision
-from tgs_pipeline.tinyworld.pretraining.loop import Plan, Step, train
+from tgs_pipeline.tinyworld.pretraining.loop import Step, train
 from tgs_pipeline.tinyworld.pretraining.slots import SlotWriter
 from tgs_pipeline.tinyworld.pretraining.texts import TextWriter
 from tgs_pipeline.tinyworld.words import vocabulary
 from tgs_pipeline.training.originals import save_projector
 from tgs_pipeline.training.params import Pretraining, TrainingParams
+from tgs_pipeline.training.pretraining import checkpoints_of, is_layer_matrix, plan_of, write_figures
 from tgs_pipeline.training.workspace import EncoderName, TrainingWorkspace
 
 VERSION = 1  # raise when a change of the code makes unfinished runs of before unusable
@@ -42,32 +40,16 @@ def run(params: TrainingParams, workspace: TrainingWorkspace, *, name: EncoderNa
     """Pretrain one model, or go on with an unfinished run of the same settings."""
     settings: Pretraining = getattr(params.encoders, name)
     decides = settings.model_dump() | ({} if name == "language" else {"sizes": params.model.sizes.model_dump()})
-    key = Recipe(stage=f"encoders-{name}", version=VERSION, params=decides, weights="").key()
-    checkpoints = workspace.checkpoints(f"encoders-{name}") / key
+    checkpoints = checkpoints_of(workspace, f"encoders-{name}", version=VERSION, decides=decides)
     torch.manual_seed(settings.seed)
     module, step, write = JOBS[name](settings, params.model.sizes)
-    plan = Plan(
-        num_steps=settings.num_steps,
-        warmup_steps=settings.warmup_steps,
-        matrix_rate=settings.matrix_rate,
-        other_rate=settings.other_rate,
-        decay_power=settings.decay_power,
-        bfloat16=settings.bfloat16,
-        log_every_steps=settings.log_every_steps,
-        save_every_steps=params.runtime.save_every_steps,
-    )
+    plan = plan_of(settings, save_every_steps=params.runtime.save_every_steps)
     module.train()
-    curve = train(name, module, step, is_matrix=_is_layer_matrix(module), plan=plan, folder=checkpoints)
+    curve = train(name, module, step, is_matrix=is_layer_matrix(module), plan=plan, folder=checkpoints)
     out = workspace.encoder(name)
     out.mkdir(parents=True, exist_ok=True)
     write(out)
-    _write_curve(out / "loss.csv", curve)
-    metrics: dict[str, object] = {
-        "num_steps": settings.num_steps,
-        "num_trained": sum(p.numel() for p in module.parameters()),
-    }
-    metrics |= {"first": curve[0], "last": curve[-1]} if curve else {}
-    (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    write_figures(out, curve=curve, module=module, num_steps=settings.num_steps)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
@@ -133,20 +115,3 @@ def _language(settings: Pretraining, sizes: Sizes) -> Job:
 JOBS: Mapping[EncoderName, Callable[[Pretraining, Sizes], Job]] = MappingProxyType(
     {"vision": _vision, "sound": _sound, "language": _language}
 )
-
-
-def _is_layer_matrix(module: nn.Module) -> Callable[[str], bool]:
-    """Whether a parameter is a matrix of a transformer layer; embeddings, heads, norms and tables of biases are not."""
-    matrices = {
-        f"{name}.weight"
-        for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear) and (".layers." in name or ".layer." in name) and "grep" not in name
-    }
-    return matrices.__contains__
-
-
-def _write_curve(path: Path, curve: list[dict[str, float]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(curve[0]) if curve else ["step", "loss"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(curve)

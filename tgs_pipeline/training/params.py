@@ -52,7 +52,7 @@ class Pretraining(Section):
     """How one of the tiny models is made from random weights."""
 
     num_steps: PositiveInt
-    batch_size: PositiveInt  # clips for vision and sound, texts for language
+    batch_size: PositiveInt  # clips (vision, sound, segmenter_clips, backbone), texts (language), frames (the others)
     warmup_steps: NotNegative
     matrix_rate: Annotated[float, Field(gt=0)]  # learning rate of Muon, for the matrices of the layers
     other_rate: Annotated[float, Field(gt=0)]  # of AdamW, for all else
@@ -68,6 +68,19 @@ class Encoders(Section):
     vision: Pretraining
     sound: Pretraining
     language: Pretraining
+
+
+class SegmenterClips(Pretraining):
+    """Stage segmenter_clips: only of the tiny world, as segmenter_image before it."""
+
+    start: Text  # weights of a tiny SAM 2 that masks the object of a box
+
+
+class DetectorTraining(Pretraining):
+    """Stage detector: the tiny Grounding-DINO."""
+
+    backbone: Text  # weights that the stage backbone wrote; an empty file: from random weights
+    backbone_pace: Annotated[float, Field(gt=0, le=1)]  # factor on both rates for the backbone
 
 
 class Model(Section):
@@ -133,6 +146,10 @@ class TrainingParams(Section):
     """A complete training/params.yaml."""
 
     encoders: Encoders
+    segmenter_image: Pretraining
+    segmenter_clips: SegmenterClips
+    backbone: Pretraining
+    detector: DetectorTraining
     dataset: Dataset
     features: Features
     corpus: Corpus
@@ -147,7 +164,9 @@ class TrainingParams(Section):
     def _agree(self) -> "TrainingParams":
         """Refuse settings that contradict each other across sections."""
         runs = {name: getattr(self, name) for name in ("pretrain_audio", "pretrain_visual", "finetune")}
+        runs |= {name: getattr(self, name) for name in ("segmenter_image", "segmenter_clips")}
         runs |= {f"encoders.{name}": getattr(self.encoders, name) for name in ("vision", "sound", "language")}
+        runs |= {"backbone": self.backbone, "detector": self.detector}
         for name, run in runs.items():
             if self.runtime.save_every_steps % run.log_every_steps:
                 raise ValueError(

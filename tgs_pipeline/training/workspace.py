@@ -9,6 +9,7 @@ from tgs_pipeline.workspace import Workspace
 Examples = Literal["audio", "visual", "instructions"]
 PhaseName = Literal["pretrain_audio", "pretrain_visual", "finetune"]
 EncoderName = Literal["vision", "sound", "language"]
+SegmenterPhase = Literal["image", "clips"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,20 @@ class TrainingWorkspace:
     def encoder(self, name: EncoderName) -> Path:
         """Folder of a pretrained tiny model, its loss curve and its metrics."""
         return self.media.artifacts / "encoders" / name
+
+    def segmenter(self, phase: SegmenterPhase) -> Path:
+        """Folder of the tiny SAM 2 after a phase of its training, of the loss curve and the metrics."""
+        return self.media.artifacts / f"segmenter_{phase}"
+
+    @property
+    def backbone(self) -> Path:
+        """Folder of the pretrained backbone of the detector, its loss curve and its metrics."""
+        return self.media.artifacts / "backbone"
+
+    @property
+    def detector(self) -> Path:
+        """Folder of the trained detector in both layouts, its loss curve and its metrics."""
+        return self.media.artifacts / "detector"
 
     def checkpoints(self, name: str) -> Path:
         """Folder of unfinished runs. It is no artifact: DVC removes artifacts before a stage starts."""

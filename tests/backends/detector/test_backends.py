@@ -9,14 +9,16 @@ from transformers import BertConfig, BertTokenizer, GroundingDinoConfig, Groundi
 from tgs_pipeline.backends.detector.conversion import to_original
 from tgs_pipeline.backends.detector.groundingdino import GroundingDinoDetector
 from tgs_pipeline.backends.detector.transformers import TransformersDetector
+from tgs_pipeline.grounding.choice import above, of_frame
 from tgs_pipeline.operators import ground
-from tgs_pipeline.params import Ground
+from tgs_pipeline.params import Auto, Ground
 
 from .conftest import SIZE, VOCABULARY
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.cuda.amp.autocast:FutureWarning")  # of the package itself
 
 CAPTIONS = ["a red guitar.", "dog.", "the man on the left playing. a blue dog?.", "zebra with a qwxyz 7!."]
+AUTO = Auto(fallbacks=[], same_place_iou=0.5, rival_share=0.5)
 LONG = "the man on the left playing a guitar with a red dog. " * 30
 
 
@@ -67,7 +69,7 @@ def test_thresholds_applied_later_are_those_of_the_package(port, original, image
         pixels = _pixels_of_the_package(image)
         boxes, scores, phrases = inference.predict(model, pixels, caption, threshold, text_threshold, device="cpu")
         (stored,) = original.detect([image], [caption], floor=0.05)
-        kept = ground.above(stored.scores, threshold)
+        kept = above(stored.scores, threshold)
         (direct,) = original.detect([image], [caption], floor=threshold)
         np.testing.assert_array_equal(stored.query_index[kept], direct.query_index)
         np.testing.assert_array_equal(stored.boxes_xyxy[kept], direct.boxes_xyxy)
@@ -91,8 +93,9 @@ def test_the_boxes_of_ground_are_the_first_and_the_best_of_the_package(original,
         }  # fmt: skip
         height, width = image.shape[:2]
         for select, expected in (("first", 0), ("max", int(scores.argmax()))):
-            settings = Ground(prompt="s_object", box_threshold=0.8, text_threshold=0.7, box_select=select)
-            chosen = ground.ground(settings, row, height=height, width=width)
+            settings = Ground(prompt="s_object", auto=AUTO, null_threshold=None, clip_threshold=0.0, box_threshold=0.8,
+                              text_threshold=0.7, box_select=select)  # fmt: skip
+            chosen = ground.ground(settings, of_frame(settings, row, rule="s_object"), height=height, width=width)
             x, y, w, h = boxes[expected].tolist()
             corners = ground.to_pixels([x - w / 2, y - h / 2, x + w / 2, y + h / 2], height=height, width=width)
             np.testing.assert_allclose(chosen["box_xyxy_px"], corners, atol=1e-2)

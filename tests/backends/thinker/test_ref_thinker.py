@@ -190,3 +190,14 @@ def test_a_forced_text_counts_in_the_context(tiny, requests):
     replies = runner.think([long, short])
     assert [reply.status for reply in replies] == ["failed", "ok"] and "has 1024" in replies[0].reason
     assert replies[1] == runner.think([short])[0]
+
+
+def test_each_reply_has_its_probability_of_null(tiny, requests):
+    runner = make_runner(tiny)
+    replies = runner.think(requests)
+    assert all(reply.null_probability is not None and 0 < reply.null_probability < 1 for reply in replies)
+    assert len({reply.null_probability for reply in replies}) > 1
+    said = script(make_runner(tiny), [ANSWER.format("null"), ANSWER.format("guitar"), "the red guitar"]).think(requests)
+    assert [reply.null_probability for reply in said] == [1.0, 0.0, None]
+    forced = runner.think([replace(requests[0], forced="<think>\nthe guitar\n</think>")])
+    assert forced[0].null_probability is not None

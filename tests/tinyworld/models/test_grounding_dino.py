@@ -58,3 +58,9 @@ def test_an_untrained_model_gives_later_stages_some_work(folder):
     passing = [int((one.scores > 0.1).sum()) for one in found]
     assert sum(count > 0 for count in passing) >= 6
     assert max(passing) < 30
+
+
+def test_queries_know_where_they_are_from_the_start():
+    model = grounding_dino.make_model(vocab_size=1100, seed=0)
+    assert model.model.decoder.reference_points_head.layers[-1].weight.std() > 0.05
+    assert not model.bbox_embed[0].layers[-1].weight.any()  # boxes start where they are proposed

@@ -103,3 +103,43 @@ def test_bfloat16_is_of_products_alone(tmp_path):
     assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}
     _, exact_curve = run(tmp_path / "exact")
     assert curve != exact_curve and curve[-1]["loss"] == pytest.approx(exact_curve[-1]["loss"], rel=0.2)
+
+
+def test_some_parameters_learn_slower(tmp_path, monkeypatch):
+    """Each at its own rate, all with the same course; a killed run goes on with them."""
+    rates = []
+
+    class Recorder(torch.optim.AdamW):
+        def step(self, *arguments, **keywords):
+            rates.append({tuple(p.shape): group["lr"] for group in self.param_groups for p in group["params"]})
+            return super().step(*arguments, **keywords)
+
+    monkeypatch.setattr(torch.optim, "AdamW", Recorder)
+
+    def paced(folder, killed_at=None):
+        module = make_module()
+
+        def step(number):
+            if number == killed_at:
+                raise Killed
+            x = torch.randn(16, 4, generator=torch.Generator().manual_seed(number))
+            return (module["head"](module["layer"](x)).flatten() - x.sum(dim=1)).square().mean(), {}
+
+        train(
+            "toy",
+            module,
+            step,
+            is_matrix=lambda name: name == "layer.weight",
+            plan=PLAN,
+            folder=folder,
+            pace=lambda name: 0.25 if name.startswith("head") else 1.0,
+        )
+        return module
+
+    undisturbed = paced(tmp_path / "alone")
+    assert rates[10] == {(6,): pytest.approx(0.01 * (14 / 24) ** 2)} | dict.fromkeys(
+        [(1, 6), (1,)], pytest.approx(0.0025 * (14 / 24) ** 2)
+    )
+    with pytest.raises(Killed):
+        paced(tmp_path / "killed", killed_at=13)
+    assert state_of(paced(tmp_path / "killed")) == state_of(undisturbed)

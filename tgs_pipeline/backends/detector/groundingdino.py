@@ -6,7 +6,8 @@ The weights folder holds
     config.json        for any other checkpoint than those two: the fields in which it differs from the package's
                        GroundingDINO_SwinT_OGC, and `swin`: {embed_dim, depths, num_heads, window_size}.
 
-The package predates transformers 5 and mixes the captions of a batch; both are put right here, on the built model.
+The package predates transformers 5, mixes the captions of a batch, and embeds positions for a width of 256 whatever
+`hidden_dim` says; all three are put right here, around the built model.
 """
 
 import json
@@ -32,7 +33,6 @@ CONFIGS = {
     "groundingdino_swinb_cogcoor.pth": "GroundingDINO_SwinB_cfg",
 }
 TEXT_FOLDER = "bert-base-uncased"
-HIDDEN_DIM = 256  # the package's sine embeddings are written for this width
 NO_CHECKPOINTING = {"use_checkpoint": False, "use_transformer_ckpt": False}  # saves memory in training only
 
 
@@ -46,7 +46,9 @@ class GroundingDinoDetector:
         self._device = torch.device(device)
         checkpoint = _checkpoint(weights)
         self._tokenizer = load_tokenizer(weights / TEXT_FOLDER)
-        model = _build(_config(checkpoint), text_folder=weights / TEXT_FOLDER, tokenizer=self._tokenizer)
+        config = _config(checkpoint)
+        self._width = config.hidden_dim
+        model = _build(config, text_folder=weights / TEXT_FOLDER, tokenizer=self._tokenizer)
         _fill(model, checkpoint)
         self._model = model.to(self._device).eval()
 
@@ -58,7 +60,7 @@ class GroundingDinoDetector:
 
     @torch.inference_mode()
     def _forward(self, pixels: torch.Tensor, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        with _no_deprecation_warnings():
+        with _no_deprecation_warnings(), _embedding_positions(self._width):
             found = self._model(pixels.to(self._device), captions=captions)
         return found["pred_logits"].cpu(), found["pred_boxes"].cpu()
 
@@ -85,11 +87,6 @@ def _config(checkpoint: Path) -> SimpleNamespace:
     if unknown := sorted(changes.keys() - config.keys()):
         raise ValueError(f"{changes_path}: unknown field {unknown[0]!r}; expected some of {sorted(config)}")
     config |= changes | NO_CHECKPOINTING
-    if config["hidden_dim"] != HIDDEN_DIM:
-        raise ValueError(
-            f"{changes_path}: hidden_dim is {config['hidden_dim']}, but the package works with {HIDDEN_DIM} only; "
-            "use the transformers backend for other widths"
-        )
     return SimpleNamespace(**config)
 
 
@@ -125,6 +122,21 @@ def _replaced(module: ModuleType, name: str, replacement: Callable) -> Iterator[
         yield
     finally:
         setattr(module, name, kept)
+
+
+@contextmanager
+def _embedding_positions(width: int) -> Iterator[None]:
+    """Let the package embed the places of tokens in `width` numbers instead of 256, and each side of a box in half."""
+    module = import_module("groundingdino.models.GroundingDINO.transformer")
+    embed = module.get_sine_pos_embed
+    of_boxes = partial(embed, num_pos_feats=width // 2)
+    with (
+        _replaced(module, "gen_sineembed_for_position", of_boxes),
+        _replaced(
+            module, "get_sine_pos_embed", lambda places, **fixed: embed(places, **fixed | {"num_pos_feats": width})
+        ),
+    ):
+        yield
 
 
 def _with_3d_masks(bert_model: BertModel) -> BertModel:

@@ -32,3 +32,14 @@ class Segmenter(Protocol):
         images: uint8 RGB (H, W, 3), of any sizes. boxes_xyxy_px: float32 (n_i, 4) for each image, in its pixels.
         """
         ...
+
+
+class Propagator(Protocol):
+    """Turns boxes in one frame of a clip into masks in all its frames."""
+
+    def propagate(self, frames: np.ndarray, boxes_xyxy_px: np.ndarray, *, frame_index: int) -> np.ndarray:
+        """Masks bool (N, T, H, W) of the objects that the boxes show; all background where one is not seen.
+
+        frames: uint8 RGB (T, H, W, 3). boxes_xyxy_px: float32 (N, 4), in pixels of frame `frame_index`.
+        """
+        ...

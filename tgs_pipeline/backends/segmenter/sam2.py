@@ -123,6 +123,12 @@ def load_model(config: Path, weights: Path) -> "SAM2Base":
     ValueError where the configuration names anything but SAM 2's own modules, or the weights do not fit it exactly.
     """
     model = build_model(config)
+    fill(model, config=config, weights=weights)
+    return model
+
+
+def fill(model: "SAM2Base", *, config: Path, weights: Path) -> None:
+    """Load weights into a model that was built from `config`; ValueError where they do not fit it exactly."""
     content = load_state(weights)
     nested = content.get("model")
     state = nested if isinstance(nested, dict) else content
@@ -137,4 +143,3 @@ def load_model(config: Path, weights: Path) -> "SAM2Base":
             f"{len(reshaped)} of another shape {reshaped[:NUM_KEYS_SHOWN]}; SAM 2.1 weights need a sam2.1 configuration"
         )
     model.load_state_dict(state)
-    return model

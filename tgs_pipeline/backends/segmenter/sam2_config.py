@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sam2.modeling.sam2_base import SAM2Base
+    from sam2.sam2_video_predictor import SAM2VideoPredictor
 
 DYNAMIC_MULTIMASK = {  # what build_sam2(apply_postprocessing=True) adds to every configuration
     "dynamic_multimask_via_stability": True,
@@ -34,8 +35,20 @@ def build_model(config: Path) -> "SAM2Base":
 
     A configuration that names anything but SAM 2's own modules is refused.
     """
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
+    return _instantiate(_read(config), config=config)
+
+
+def build_video_predictor(config: Path) -> "SAM2VideoPredictor":
+    """The same as a video predictor; what the predictor takes as answered by a box is remembered as hard masks.
+
+    As build_sam2_video_predictor has it, but that holes are not filled, which needs a GPU.
+    """
+    predictor = {"_target_": "sam2.sam2_video_predictor.SAM2VideoPredictor"}
+    return _instantiate(_read(config) | predictor | {"binarize_mask_from_pts_for_mem_enc": True}, config=config)
+
+
+def _read(config: Path) -> dict:
+    """The tree of a configuration, which names nothing but SAM 2's own modules; ValueError else."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
@@ -49,6 +62,14 @@ def build_model(config: Path) -> "SAM2Base":
         raise ValueError(f"{config}: expected a mapping 'model', as in the configurations of the package sam2")
     for target in _targets(tree):
         _check_target(target, config=config)
+    return tree
+
+
+def _instantiate(tree: dict, *, config: Path) -> "SAM2Base":
+    """Build a checked tree, with dynamic multimask on."""
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
     extra = tree.get("sam_mask_decoder_extra_args") or {}
     try:
         return instantiate(tree | {"sam_mask_decoder_extra_args": extra | DYNAMIC_MULTIMASK}, _recursive_=True)

@@ -37,6 +37,7 @@ class Reply:
     s_object: str | None
     status: Literal["ok", "malformed", "truncated", "failed"]
     reason: str | None
+    null_probability: float | None = None
 
 
 class Thinker(Protocol):

@@ -9,6 +9,7 @@ import torch
 
 from tgs_pipeline.backends.thinker import checkpoint
 from tgs_pipeline.backends.thinker.base import Reply, Request
+from tgs_pipeline.backends.thinker.null_probability import NullProbability
 from tgs_pipeline.backends.thinker.reply_format import ReplyFormat
 from tgs_pipeline.models.qformer import MediaProjector
 from tgs_pipeline.models.ref_thinker import Constraint, Prompt
@@ -30,6 +31,7 @@ class RefThinkerRunner:
         self.weights = weights
         self.max_new_tokens = max_new_tokens
         self.model, self.tokenizer = checkpoint.load(weights, dtype=dtype, device=device)
+        self.null_probability = NullProbability(self.tokenizer)
         enforced = reply_format == "enforced"
         self.constraint = ReplyFormat(self.tokenizer, max_new_tokens=max_new_tokens) if enforced else None
 
@@ -43,18 +45,19 @@ class RefThinkerRunner:
         prompts = [self._prompt(request, forced_ids=ids) for request, ids in zip(requests, forced, strict=True)]
         too_long = [self._too_long(prompt) for prompt in prompts]
         fitting = [number for number, reason in enumerate(too_long) if reason is None]
-        generated = iter(
-            self.model.generate(
-                [prompts[number] for number in fitting],
-                max_new_tokens=self.max_new_tokens,
-                constraint=self._constraint([forced[number] for number in fitting]),
-            )
+        answers = iter(
+            self._answer([prompts[number] for number in fitting], forced=[forced[number] for number in fitting])
             if fitting
             else []
         )
+        return [next(answers) if reason is None else _failed(reason) for reason in too_long]
+
+    def _answer(self, prompts: Sequence[Prompt], *, forced: Sequence[list[int]]) -> list[Reply]:
+        watcher = self.null_probability.watch(self._constraint(forced), forced=forced)
+        generated = self.model.generate(prompts, max_new_tokens=self.max_new_tokens, constraint=watcher)
         return [
-            self._reply(next(generated), forced_ids=ids) if reason is None else _failed(reason)
-            for ids, reason in zip(forced, too_long, strict=True)
+            self._reply(new_ids, forced_ids=ids, null_probability=probability)
+            for new_ids, ids, probability in zip(generated, forced, watcher.probabilities, strict=True)
         ]
 
     def _constraint(self, forced: Sequence[list[int]]) -> Constraint | None:
@@ -100,7 +103,7 @@ class RefThinkerRunner:
             return None
         return f"prompt and reply need {length} tokens, the language model has {limit}: shorten the reference"
 
-    def _reply(self, new_ids: torch.Tensor, *, forced_ids: list[int]) -> Reply:
+    def _reply(self, new_ids: torch.Tensor, *, forced_ids: list[int], null_probability: float | None) -> Reply:
         """Read a reply: new ids after forced ones, which end with the end token unless they were cut at the limit."""
         truncated = int(new_ids[-1]) != self.model.eos_id
         ids = forced_ids + (new_ids if truncated else new_ids[:-1]).tolist()
@@ -114,6 +117,7 @@ class RefThinkerRunner:
             s_object=parsed.s_object,
             status=parsed.status,
             reason=parsed.reason,
+            null_probability=null_probability,
         )
 
 

@@ -1,4 +1,4 @@
-"""The tiny SAM 2: sizes and initialisation. Same code and file format as the original, trained on the tiny world later.
+"""The tiny SAM 2: sizes and initialisation. Same code and file format as the original, trained on the tiny world.
 
 One thread of a CPU encodes a frame of 224 px in about .03 s.
 """
@@ -151,10 +151,15 @@ def _sine(num_feats: int) -> dict:
 
 def write(folder: Path, *, seed: int) -> None:
     """Write `sam2.yaml` and an untrained, seeded `sam2.safetensors` (float16) into `folder`."""
+    save(initialise(write_config(folder), seed=seed), folder / "sam2.safetensors")
+
+
+def write_config(folder: Path) -> Path:
+    """Write `sam2.yaml` into `folder` and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     config_file = folder / "sam2.yaml"
     config_file.write_text(yaml.safe_dump({"model": config()}, sort_keys=False), encoding="utf-8")
-    save(initialise(config_file, seed=seed), folder / "sam2.safetensors")
+    return config_file
 
 
 def save(model: "SAM2Base", path: Path) -> None:

@@ -37,24 +37,35 @@ class Plan:
 
 
 def train(
-    name: str, module: nn.Module, step: Step, *, is_matrix: Callable[[str], bool], plan: Plan, folder: Path
+    name: str,
+    module: nn.Module,
+    step: Step,
+    *,
+    is_matrix: Callable[[str], bool],
+    plan: Plan,
+    folder: Path,
+    pace: Callable[[str], float] = lambda _: 1.0,
 ) -> list[dict[str, float]]:
     """Train `module` in place and return what was logged.
 
     step: computes the loss of a batch. is_matrix: whether Muon trains the parameter of that name. folder: of
-    checkpoints, used by this very run alone.
+    checkpoints, used by this very run alone. pace: by which factor the parameter of that name learns slower than the
+    plan says.
     """
-    matrices = [parameter for key, parameter in module.named_parameters() if is_matrix(key)]
-    others = [parameter for key, parameter in module.named_parameters() if not is_matrix(key)]
-    optimizers: list[tuple[torch.optim.Optimizer, float]] = [
-        (torch.optim.Muon(matrices, lr=plan.matrix_rate, weight_decay=0.0), plan.matrix_rate),
-        (torch.optim.AdamW(others, lr=plan.other_rate, betas=(0.9, 0.98), weight_decay=0.0), plan.other_rate),
+    named = dict(module.named_parameters())
+    others = [parameter for key, parameter in named.items() if not is_matrix(key)]
+    muon_groups, muon_rates = _groups({k: p for k, p in named.items() if is_matrix(k)}, pace, rate=plan.matrix_rate)
+    adam_groups, adam_rates = _groups({k: p for k, p in named.items() if not is_matrix(k)}, pace, rate=plan.other_rate)
+    optimizers: list[tuple[torch.optim.Optimizer, list[float]]] = [
+        (torch.optim.Muon(muon_groups, lr=plan.matrix_rate, weight_decay=0.0), muon_rates),
+        (torch.optim.AdamW(adam_groups, lr=plan.other_rate, betas=(0.9, 0.98), weight_decay=0.0), adam_rates),
     ]
     first, curve = _resume(folder, module, [optimizer for optimizer, _ in optimizers])
     sums: dict[str, float] = {}
     for number in range(first, plan.num_steps):
-        for optimizer, rate in optimizers:
-            optimizer.param_groups[0]["lr"] = rate * _factor(number, plan)
+        for optimizer, rates in optimizers:
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * _factor(number, plan)
         with torch.autocast("cpu", torch.bfloat16, enabled=plan.bfloat16):
             loss, measures = step(number)
         loss.backward()
@@ -73,6 +84,16 @@ def train(
         if done % plan.save_every_steps == 0 and done < plan.num_steps:
             _save(folder, module, [optimizer for optimizer, _ in optimizers], step=done, curve=curve)
     return curve
+
+
+def _groups(
+    named: dict[str, nn.Parameter], pace: Callable[[str], float], *, rate: float
+) -> tuple[list[dict[str, Any]], list[float]]:
+    """Groups of parameters that learn equally fast, as an optimizer takes them, and the rate of each."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for key, parameter in named.items():
+        groups.setdefault(rate * pace(key), []).append(parameter)
+    return [{"params": parameters} for parameters in groups.values()], list(groups)
 
 
 def _factor(step: int, plan: Plan) -> float:

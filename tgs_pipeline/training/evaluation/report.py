@@ -19,6 +19,7 @@ from tgs_pipeline.training.evaluation.scores import (
     null_share,
     statements,
 )
+from tgs_pipeline.training.evaluation.tables import interval, percent, table
 
 RESULT, TABLE, ANSWERS = "evaluation.json", "evaluation.md", "answers.jsonl"
 
@@ -77,14 +78,14 @@ class Evaluation:
         for name, rate in all_rates.items():
             claims.append(_row(name, rate, [rates[name].share for rates in rates_of_seed.values()]))
         clips = ", ".join(f"{number} of {split}" for split, number in self.num_clips.items())
-        null = _percent(null_share(self.outcomes))
+        null = percent(null_share(self.outcomes))
         head = (
             f"{len(self.outcomes)} references to clips of the seeds {', '.join(map(str, self.seeds))} ({clips} for "
             f"each); {null} % of them are null. All shares in %. chance: one object of the clip at random; for null, "
             "the share of null. blind: the best answer from the words of the reference alone; told of objects that "
             "there is one, and the split."
         )
-        return f"{head}\n\n{_table(rows)}\n\n{_table(claims)}\n"
+        return f"{head}\n\n{table(rows)}\n\n{table(claims)}\n"
 
     def write(self, folder: Path) -> None:
         """Write evaluation.json, evaluation.md and answers.jsonl below `folder`. ValueError where that fails."""
@@ -121,20 +122,4 @@ def _score_to_json(score: Score) -> dict:
 
 
 def _row(name: str, rate: Rate, others: Sequence[float | None]) -> list[str]:
-    interval = "-" if rate.interval is None else " to ".join(map(_percent, rate.interval))
-    return [name, str(rate.total), _percent(rate.share), interval, *map(_percent, others)]
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with aligned columns, numbers to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines = []
-    for row in (rows[0], rule, *rows[1:]):
-        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("| " + " | ".join([row[0].ljust(widths[0]), *cells]) + " |")
-    return "\n".join(lines)
+    return [name, str(rate.total), percent(rate.share), interval(rate.interval), *map(percent, others)]

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tgs_pipeline.backends.encoder.beats import BeatsEncoder
 from tgs_pipeline.backends.encoder.clip import ClipEncoder
@@ -19,9 +20,9 @@ from tgs_pipeline.training.params import TrainingParams
 MODULES = {"vision": vision, "sound": sound, "language": language}
 SMALL = {"num_steps": 6, "batch_size": 1, "warmup_steps": 1, "log_every_steps": 2}
 WEIGHTS = {
-    "vision": {"clip", "projector.safetensors"},
-    "sound": {"beats.safetensors", "projector.safetensors"},
-    "language": {"llama"},
+    "vision": {"clip", "projector.safetensors", "module.safetensors"},
+    "sound": {"beats.safetensors", "projector.safetensors", "module.safetensors"},
+    "language": {"llama", "module.safetensors"},
 }
 
 
@@ -172,3 +173,25 @@ def test_other_sizes_do_not_go_on_with_an_unfinished_run(params, workspace, monk
     params = params.model_copy(update={"model": params.model.model_copy(update={"sizes": sizes})})
     encoders.run(params, workspace, name="vision")
     assert len(calls) == 4 + 6
+
+
+def test_a_run_goes_on_from_an_earlier_one(params, settings, workspace, tmp_path):
+    encoders.run(params, workspace, name="sound")
+    earlier = tmp_path / "earlier.safetensors"
+    (workspace.encoder("sound") / "module.safetensors").rename(earlier)
+    settings["encoders"]["sound"] |= {"start": str(earlier), "matrix_rate": 1e-9, "other_rate": 1e-9}
+    encoders.run(TrainingParams.model_validate(settings), workspace, name="sound")
+    again, before = load_file(workspace.encoder("sound") / "module.safetensors"), load_file(earlier)
+    assert again.keys() == before.keys()
+    for name, tensor in before.items():
+        torch.testing.assert_close(again[name], tensor, rtol=1e-2, atol=1e-4)
+
+
+def test_an_earlier_run_of_another_model_is_refused(settings, workspace, tmp_path):
+    earlier = tmp_path / "earlier.safetensors"
+    save_file({"a.weight": torch.zeros(2)}, earlier)
+    settings["encoders"]["sound"]["start"] = str(earlier)
+    with pytest.raises(
+        ValueError, match=r"encoders.sound.start .*earlier.safetensors does not fit .*: [0-9]+ tensors .*'a.weight'"
+    ):
+        encoders.run(TrainingParams.model_validate(settings), workspace, name="sound")

@@ -22,9 +22,10 @@ def expanded(stages):
     found = {}
     for name, definition in stages.items():
         items = definition.get("foreach")
-        for item in items or [None]:
-            text = yaml.safe_dump(definition["do"] if items else definition).replace("${item}", str(item))
-            found[f"{name}@{item}" if items else name] = yaml.safe_load(text)
+        for key, item in (items or {None: None}).items():
+            text = yaml.safe_dump(definition["do"] if items else definition)
+            text = text.replace("${key}", str(key)).replace("${item}", str(item))
+            found[f"{name}@{key}" if items else name] = yaml.safe_load(text)
     return found
 
 

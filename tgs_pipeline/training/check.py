@@ -36,6 +36,7 @@ def _inputs(params: TrainingParams) -> dict[str, Path]:
         "finetune.visual_projector": params.finetune.visual_projector,
         "finetune.audio_projector": params.finetune.audio_projector,
     }
+    named |= {f"encoders.{name}.start": encoder.start for name, encoder in params.encoders}
     for phase in ("pretrain_audio", "pretrain_visual", "finetune"):
         named[f"{phase}.features"] = getattr(params, phase).features
     for modality in ("audio", "visual"):

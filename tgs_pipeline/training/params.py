@@ -62,12 +62,18 @@ class Pretraining(Section):
     seed: NotNegative
 
 
+class Encoder(Pretraining):
+    """One of the models of the stage encoders."""
+
+    start: Text  # module.safetensors of an earlier run, or an empty file: random weights
+
+
 class Encoders(Section):
     """Stage encoders: only of the tiny world."""
 
-    vision: Pretraining
-    sound: Pretraining
-    language: Pretraining
+    vision: Encoder
+    sound: Encoder
+    language: Encoder
 
 
 class SegmenterClips(Pretraining):

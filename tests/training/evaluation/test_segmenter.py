@@ -95,7 +95,7 @@ def test_iou_by_hand():
 def test_what_cannot_be_measured_is_refused():
     with pytest.raises(ValueError, match=r"seeds must be different and at least one: got \[1, 1\]"):
         evaluate(Hopeless(), Hopeless(), seeds=[1, 1], num_clips=1, description={})
-    with pytest.raises(ValueError, match="clips must be >= 1: got 0"):
+    with pytest.raises(ValueError, match="clips must be at least 1: got 0"):
         evaluate(Hopeless(), Hopeless(), seeds=[1], num_clips=0, description={})
 
 

@@ -20,6 +20,7 @@ from tgs_pipeline.training.evaluation.media import ClipEncoder
 from tgs_pipeline.training.evaluation.questions import Question, questions_of
 from tgs_pipeline.training.evaluation.report import Evaluation
 from tgs_pipeline.training.evaluation.scores import Outcome
+from tgs_pipeline.training.evaluation.seeds import check_seeds
 from tgs_pipeline.weights import digest
 
 BLIND_CLIPS = 3000  # to fit the blind baseline on, at least
@@ -89,8 +90,7 @@ def fit_blind(*, seed: int, num_clips: Mapping[Split, int], at_least: int) -> Bl
 
 
 def _check_request(seeds: Sequence[int], num_clips: Mapping[Split, int]) -> None:
-    if len(set(seeds)) != len(seeds) or not seeds:
-        raise ValueError(f"seeds must be different and at least one: got {list(seeds)}")
+    check_seeds(seeds)
     if min(num_clips.values(), default=0) < 0 or not any(num_clips.values()):
         raise ValueError(f"clips must be >= 0 and not all 0: got {dict(num_clips)}")
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from tgs_pipeline.backends.segmenter.base import Propagator, Segmenter
 from tgs_pipeline.tinyworld.pretraining.mask_samples import CLIP_FRAMES, MIN_BOXED_PX, box_of, jitter_box
 from tgs_pipeline.training.evaluation.held_out import GAP, MIDDLE, HeldOutClip, held_out_clips
+from tgs_pipeline.training.evaluation.seeds import check_seeds
 from tgs_pipeline.training.evaluation.segmenter_scores import Observation, SegmenterEvaluation
 from tgs_pipeline.weights import digest
 
@@ -50,10 +51,9 @@ def evaluate(
     description: Mapping[str, object],
 ) -> SegmenterEvaluation:
     """Measure on clips 0, 1, ... of each seed. ValueError where there is nothing to measure, or a seed twice."""
-    if len(set(seeds)) != len(seeds) or not seeds:
-        raise ValueError(f"seeds must be different and at least one: got {list(seeds)}")
+    check_seeds(seeds)
     if num_clips < 1:
-        raise ValueError(f"clips must be >= 1: got {num_clips}")
+        raise ValueError(f"clips must be at least 1: got {num_clips}")
     observations = []
     for seed in seeds:
         for number in tqdm(range(num_clips), desc=f"seed {seed}", unit="clip", disable=None):

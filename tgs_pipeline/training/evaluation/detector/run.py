@@ -14,6 +14,7 @@ from tgs_pipeline.tinyworld.clip import Split
 from tgs_pipeline.training.evaluation.detector.questions import Frame, frames_of
 from tgs_pipeline.training.evaluation.detector.report import DetectorEvaluation
 from tgs_pipeline.training.evaluation.detector.scores import Answers, fit_threshold, judge
+from tgs_pipeline.training.evaluation.seeds import check_seeds
 from tgs_pipeline.weights import digest
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ def evaluate(
 
 
 def _check_request(seeds: Sequence[int], num_clips: int) -> None:
-    if len(set(seeds)) != len(seeds) or not seeds:
-        raise ValueError(f"seeds must be different and at least one: got {list(seeds)}")
+    check_seeds(seeds)
     if num_clips < 1:
         raise ValueError(f"clips must be at least 1: got {num_clips}")
 

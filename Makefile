@@ -37,6 +37,7 @@ tiny-weights: install
 	    $(BIN)/python training/stages/encoders.py $$name --params training/tiny.yaml || exit 1; done
 	for phase in image clips; do \
 	    $(BIN)/python training/stages/segmenter_$$phase.py --params training/tiny.yaml || exit 1; done
+	rm -rf training/artifacts/dataset
 	for stage in backbone detector dataset manifest features corpus pretrain_audio pretrain_visual finetune export; do \
 	    $(BIN)/python training/stages/$$stage.py --params training/tiny.yaml || exit 1; done
 	cp -r training/artifacts/encoders/vision/clip training/artifacts/encoders/sound/beats.safetensors \

@@ -163,7 +163,7 @@ def evaluate_segmenter(
     weights: Annotated[Path, typer.Option(help="Weights of a SAM 2.")] = Path("weights/tiny/sam2.safetensors"),
     config: Annotated[Path, typer.Option(help="Its configuration.")] = Path("weights/tiny/sam2.yaml"),
     seed: Annotated[list[int] | None, typer.Option(help="Data seed; repeat it. Default: 101, 102 and 103.")] = None,
-    num_clips: Annotated[int, typer.Option(min=1, help="Clips for each seed.")] = 20,
+    clips: Annotated[int, typer.Option(min=1, help="Clips for each seed.")] = 20,
     num_threads: Annotated[int, typer.Option(min=1, help="Threads of the CPU.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for segmenter.json and the table.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -173,7 +173,7 @@ def evaluate_segmenter(
         stage.limit_threads(num_threads)
         from tgs_pipeline.training.evaluation.segmenter import evaluate_weights
 
-        evaluation = evaluate_weights(config, weights, seeds=seed or [101, 102, 103], num_clips=num_clips)
+        evaluation = evaluate_weights(config, weights, seeds=seed or [101, 102, 103], num_clips=clips)
         if out is not None:
             evaluation.write(out)
     typer.echo(json.dumps(evaluation.to_json(), indent=2) if as_json else evaluation.to_markdown())

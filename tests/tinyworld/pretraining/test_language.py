@@ -6,7 +6,7 @@ from tgs_pipeline.tinyworld import words
 from tgs_pipeline.tinyworld.models.ref_thinker import make_tokenizer
 from tgs_pipeline.tinyworld.pretraining.language import BATCHES_POOLED, Reader, TextStream, loss_of
 from tgs_pipeline.tinyworld.pretraining.texts import Text, TextWriter
-from tgs_pipeline.tinyworld.transcript import WORDS
+from tgs_pipeline.tinyworld.transcript import MOMENTS, WORDS
 
 NUM_TOKENS = 7
 
@@ -71,7 +71,7 @@ def test_words_of_transcripts_are_trained_but_no_token(reader):
     loss, _ = loss_of(reader, TEXTS)
     loss.backward()
     assert reader.words.weight.grad.abs().sum(dim=1).nonzero().flatten().tolist() == [0, 2, 5]
-    assert reader.words.weight.shape == (len(WORDS), 16)
+    assert reader.words.weight.shape == (len(WORDS) + len(MOMENTS), 16)
     assert reader.llm.lm_head.weight.shape == (NUM_TOKENS, 16)
     reader.zero_grad()
 

@@ -102,7 +102,7 @@ def test_what_cannot_be_measured_is_refused():
 def test_an_untrained_sam2_is_evaluated(tmp_path):
     sam2.write(tmp_path, seed=1)
     command = ["train", "evaluate-segmenter", "--weights", str(tmp_path / "sam2.safetensors"), "--seed", "3", "--json"]
-    command += ["--config", str(tmp_path / "sam2.yaml"), "--num-clips", "1", "--out", str(tmp_path / "out")]
+    command += ["--config", str(tmp_path / "sam2.yaml"), "--clips", "1", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
@@ -112,6 +112,6 @@ def test_an_untrained_sam2_is_evaluated(tmp_path):
 
 
 def test_missing_files_end_with_a_message(tmp_path):
-    command = ["train", "evaluate-segmenter", "--config", str(tmp_path / "none.yaml"), "--num-clips", "1"]
+    command = ["train", "evaluate-segmenter", "--config", str(tmp_path / "none.yaml"), "--clips", "1"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 1 and "none.yaml: no such file" in done.stderr and "Traceback" not in done.output

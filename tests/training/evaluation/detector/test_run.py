@@ -49,11 +49,11 @@ def test_seeds_add_up_and_results_are_written(tmp_path):
     assert (rate["seeds"]["61"]["share"], rate["seeds"]["62"]["share"]) == (1, 0)
     assert rate["total"] == sum(one["total"] for one in rate["seeds"].values()) >= 8
     done.write(tmp_path / "out")
-    assert json.loads((tmp_path / "out/evaluation.json").read_text()) == done.to_json()
-    lines = [json.loads(line) for line in (tmp_path / "out/answers.jsonl").read_text().splitlines()]
+    assert json.loads((tmp_path / "out/detector.json").read_text()) == done.to_json()
+    lines = [json.loads(line) for line in (tmp_path / "out/detector.jsonl").read_text().splitlines()]
     assert {line["seed"] for line in lines} == {61, 62} and {line["split"] for line in lines} == {"test_s", "test_u"}
     assert all(line["iou"] > 0.99 for line in lines if line["seed"] == 61 and line["means"])
-    text = (tmp_path / "out/evaluation.md").read_text()
+    text = (tmp_path / "out/detector.md").read_text()
     assert "16 frames of clips of the seeds 61, 62 (2 of test_s" in text
     tables = [part for part in text.split("\n\n") if part.startswith("|")]
     assert len(tables) == 4 and all(len({len(line) for line in part.splitlines()}) == 1 for part in tables)
@@ -77,7 +77,7 @@ def test_an_untrained_detector_is_evaluated(tmp_path):
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
-    assert result == json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert result == json.loads((tmp_path / "out/detector.json").read_text())
     assert result["detector"]["detect"]["weights"] == str(tmp_path / "grounding_dino")
     assert result["frames"] == 4 and result["found"]["best box right: category"]["total"] >= 2
 

@@ -10,7 +10,7 @@ from tgs_pipeline.artifacts.publish import write_text
 from tgs_pipeline.training.evaluation.detector.scores import Answers, distribution, found, separate
 from tgs_pipeline.training.evaluation.tables import interval, percent, table
 
-RESULT, TABLE, ANSWERS = "evaluation.json", "evaluation.md", "answers.jsonl"
+RESULT, TABLE, ANSWERS = "detector.json", "detector.md", "detector.jsonl"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class DetectorEvaluation:
         )
 
     def write(self, folder: Path) -> None:
-        """Write evaluation.json, evaluation.md and answers.jsonl below `folder`. ValueError where that fails."""
+        """Write detector.json, detector.md and detector.jsonl below `folder`. ValueError where that fails."""
         write_text(folder / ANSWERS, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self._lines()))
         write_text(folder / TABLE, self.to_markdown())
         write_text(folder / RESULT, json.dumps(self.to_json(), indent=2) + "\n")  # last: all is there

@@ -4,6 +4,7 @@ The stages of training are run by `dvc repro training/dvc.yaml`. `tgs train fait
 """
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -38,9 +39,7 @@ def run(
         typer.echo(problem, err=True)
     if problems:
         raise typer.Exit(1)
-    target = f"{PIPELINE}:{until}" if until else str(PIPELINE)
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro", target], check=False)
-    raise typer.Exit(done.returncode)
+    raise typer.Exit(_reproduce(f"{PIPELINE}:{until}" if until else str(PIPELINE)))
 
 
 @app.command(name="import")
@@ -232,12 +231,18 @@ def faithfulness(
             _measure_faithfulness(loaded, workspace)
         elif params == PIPELINE_PARAMS:
             workspace = stage.workspace_of(loaded)
-            done = subprocess.run([sys.executable, "-m", "dvc", "repro", "faithfulness"], check=False)
-            if done.returncode:
-                raise typer.Exit(done.returncode)
+            if status := _reproduce("faithfulness"):
+                raise typer.Exit(status)
         else:
             raise ValueError(f"--params {params}: DVC reads {PIPELINE_PARAMS} alone; name a folder with --out")
         typer.echo(as_text(read_faithfulness(workspace.faithfulness_metrics)))
+
+
+def _reproduce(target: str) -> int:
+    """`dvc repro` of a target, whose `python` is the one of this process; the exit status."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    command = [sys.executable, "-m", "dvc", "repro", target]
+    return subprocess.run(command, env=os.environ | {"PATH": path}, check=False).returncode
 
 
 def _measure_faithfulness(params: Params, workspace: Workspace) -> None:

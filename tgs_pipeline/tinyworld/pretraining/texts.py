@@ -32,8 +32,9 @@ _EXERCISE_SHARE = 0.1  # of what is to be reasoned about
 _WORKED_OUT_WEIGHT = 4.0  # demands, facts, and whether they meet: learned last, and few among many words
 _WHOLE_PROMPT_SHARE = 0.25
 _FIXED_END = ", analyze the video"
-_SLOT_DROPOUT = 0.03  # of the slots: something is overlooked in a frame or second; others are misread, so that a
-# description rests on all moments, as it must with encoders that err
+# Of the slots: something is overlooked in a frame or second. Others are misread (`misread`): so a description rests on
+# all moments, as it must with encoders that err.
+_SLOT_DROPOUT = 0.03
 
 
 @dataclass(frozen=True)

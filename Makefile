@@ -38,8 +38,9 @@ tiny-weights: install
 	for phase in image clips; do \
 	    $(BIN)/python training/stages/segmenter_$$phase.py --params training/tiny.yaml || exit 1; done
 	rm -rf training/artifacts/dataset
-	for stage in backbone detector dataset manifest features corpus pretrain_audio pretrain_visual finetune export; do \
-	    $(BIN)/python training/stages/$$stage.py --params training/tiny.yaml || exit 1; done
+	for stage in backbone detector dataset manifest features corpus "alignment visual" "alignment audio" \
+	    pretrain_audio pretrain_visual finetune export; do \
+	    set -- $$stage; $(BIN)/python training/stages/$$1.py $$2 --params training/tiny.yaml || exit 1; done
 	cp -r training/artifacts/encoders/vision/clip training/artifacts/encoders/sound/beats.safetensors \
 	    training/artifacts/export/ref_thinker training/artifacts/segmenter_clips/sam2.* \
 	    training/artifacts/detector/grounding_dino weights/tiny/

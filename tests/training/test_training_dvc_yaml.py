@@ -13,6 +13,7 @@ from tgs_pipeline.training.params import TrainingParams, load
 
 FILE = ROOT / "training/dvc.yaml"
 CODE = ("training/stages/", "tgs_pipeline/")
+ALIGNMENT = ("alignment@visual", "alignment@audio")
 ENCODERS = ("vision", "sound", "language")
 SEGMENTER = ("segmenter_image", "segmenter_clips")
 
@@ -44,7 +45,7 @@ def declared(stage):
 
 def test_stages_are_the_scripts():
     order = ["backbone", "detector", "dataset", "manifest", "features", "corpus"]
-    order += ["pretrain_audio", "pretrain_visual", "finetune", "export"]
+    order += [*ALIGNMENT, "pretrain_audio", "pretrain_visual", "finetune", "export"]
     assert list(STAGES) == [*(f"encoders@{name}" for name in ENCODERS), *SEGMENTER, *order]
     scripts = {path.relative_to(ROOT).as_posix() for path in (ROOT / "training/stages").glob("*.py")}
     assert scripts == {script_of(stage) for stage in STAGES}
@@ -79,7 +80,9 @@ def test_declared_params_exist():
                 value = value[part]
 
 
-@pytest.mark.parametrize("stage", ["encoders@vision", "backbone", "detector", "corpus", "finetune", "export"])
+@pytest.mark.parametrize(
+    "stage", ["encoders@vision", "backbone", "detector", "corpus", *ALIGNMENT, "finetune", "export"]
+)
 def test_a_stage_reads_only_what_it_declares(stage):
     source = (ROOT / f"tgs_pipeline/training/{stage.partition('@')[0]}.py").read_text()
     source += (ROOT / "tgs_pipeline/training/run.py").read_text() if stage == "finetune" else ""
@@ -105,9 +108,14 @@ def test_the_committed_params_are_valid_and_their_sizes_those_of_the_tiny_model(
 
 
 def test_the_real_run_differs_from_the_small_one_in_values_alone():
-    """training/tiny.yaml is copied over training/params.yaml, so it must name the same files."""
+    """training/tiny.yaml is copied over training/params.yaml, so it must name the same files.
+
+    The language model of the small run starts from nothing, that of the real one from an earlier run.
+    """
     small, real = (yaml.safe_load((ROOT / "training" / name).read_text()) for name in ("params.yaml", "tiny.yaml"))
     assert list(leaves(small)) == list(leaves(real))
+    assert small["encoders"]["language"].pop("start") == "training/none"
+    assert real["encoders"]["language"].pop("start") == "weights/tiny/pretraining/language.safetensors"
     assert paths_in(small) == paths_in(real)
 
 
@@ -131,6 +139,8 @@ def test_dvc_trains_the_encoders_before_what_reads_them():
     assert before.keys() == STAGES.keys()
     assert before["features"] == {"dataset", "manifest", "encoders@vision", "encoders@sound"}
     assert (before["backbone"], before["detector"]) == (set(), {"backbone"})
-    for phase, tower in (("pretrain_audio", "encoders@sound"), ("pretrain_visual", "encoders@vision")):
-        assert before[phase] == {"corpus", "features", "encoders@language", tower}
+    for modality, tower in (("audio", "encoders@sound"), ("visual", "encoders@vision")):
+        assert before[f"alignment@{modality}"] == {"features", "encoders@language", tower}
+        aligned = f"alignment@{modality}"
+        assert before[f"pretrain_{modality}"] == {"corpus", "features", "encoders@language", aligned}
     assert (before["segmenter_image"], before["segmenter_clips"]) == (set(), {"segmenter_image"})

@@ -125,6 +125,15 @@ def plan_clip(seed: int, split: Split, index: int, *, references_per_clip: int =
     return ClipPlan(make_vid(seed, split, index), scene, references, reasoning, null)
 
 
+def scenes_of(seed: int, split: Split, index: int) -> dict[str, Scene]:
+    """What each medium of a clip shows and lets hear: key of the medium -> scene. One with a null variant has two."""
+    plan = plan_clip(seed, split, index, references_per_clip=1)
+    scenes = {} if split == "test_n" else {plan.vid: plan.scene}
+    if plan.null is not None:
+        scenes[f"{plan.null.prefix}-{plan.vid}"] = plan.null.scene
+    return scenes
+
+
 def chain_generator(seed: int, split: Split, index: int, row: int) -> np.random.Generator:
     """Return the generator that words the chain of a clip's `row`-th reference (null ones are counted after others)."""
     return np.random.default_rng([seed, _SPLIT_CODES[split], index, _STREAM_CHAINS, row])

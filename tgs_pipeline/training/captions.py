@@ -13,7 +13,7 @@ import numpy as np
 from tgs_pipeline.models.qformer import Modality
 from tgs_pipeline.prompts.pretraining import QUESTION, audio_prompt, end_sentence, target, visual_prompt
 from tgs_pipeline.tinyworld.chains import describe_frames, describe_sound
-from tgs_pipeline.tinyworld.clip import SPLITS, plan_clip
+from tgs_pipeline.tinyworld.clip import SPLITS, scenes_of
 from tgs_pipeline.training.annotations import read_annotations
 
 AUDIOCAPS_SKIPPED = "12347"  # upstream leaves this clip out (UPSTREAM_FACTS 2.9)
@@ -53,11 +53,7 @@ def tinyworld(modality: Modality, *, seed: int, num_clips: dict[str, int], split
     """A caption for each rendered clip of the splits and for its null variant, from their scenes."""
     for split in (name for name in SPLITS if name in splits):
         for index in range(num_clips[split]):
-            plan = plan_clip(seed, split, index, references_per_clip=1)
-            scenes = {} if split == "test_n" else {plan.vid: plan.scene}
-            if plan.null is not None:
-                scenes[f"{plan.null.prefix}-{plan.vid}"] = plan.null.scene
-            for vid, scene in scenes.items():
+            for vid, scene in scenes_of(seed, split, index).items():
                 rng = np.random.default_rng(list(hashlib.blake2b(f"{seed} {vid}".encode(), digest_size=16).digest()))
                 frames, sound = describe_frames(rng, scene), describe_sound(rng, scene, numbered=False)
                 prompt = visual_prompt("video", QUESTION) if modality == "visual" else audio_prompt()

@@ -17,8 +17,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from tgs_pipeline.backends.thinker.checkpoint import Sizes
-from tgs_pipeline.models.qformer import MediaProjector
+from tgs_pipeline.backends.thinker.checkpoint import Sizes, make_projector
+from tgs_pipeline.models.qformer import Modality
 from tgs_pipeline.tinyworld.models import beats, clip, ref_thinker
 from tgs_pipeline.tinyworld.pretraining import language, slots, sound, vision
 from tgs_pipeline.tinyworld.pretraining.loop import Step, train
@@ -83,7 +83,7 @@ def _vision(settings: Pretraining, sizes: Sizes) -> Job:
     tower = clip.build(seed=settings.seed)
     reader = vision.PatchReader(tower.config.hidden_size)
 
-    writer = _writer(sizes, encoder_dim=sizes.visual_dim)
+    writer = _writer("visual", sizes=sizes)
 
     def step(number: int) -> tuple[torch.Tensor, dict[str, float]]:
         views = vision.make_batch(settings.seed, number, clips=settings.batch_size)
@@ -103,7 +103,7 @@ def _sound(settings: Pretraining, sizes: Sizes) -> Job:
     model = beats.build(seed=settings.seed)
     reader = sound.SecondReader(beats.config().encoder_embed_dim)
 
-    writer = _writer(sizes, encoder_dim=sizes.audio_dim)
+    writer = _writer("audio", sizes=sizes)
 
     def step(number: int) -> tuple[torch.Tensor, dict[str, float]]:
         batch = sound.make_batch(settings.seed, number, clips=settings.batch_size)
@@ -119,8 +119,8 @@ def _sound(settings: Pretraining, sizes: Sizes) -> Job:
     return nn.ModuleDict({"tower": model, "reader": reader, "writer": writer}), step, write
 
 
-def _writer(sizes: Sizes, *, encoder_dim: int) -> SlotWriter:
-    projector = MediaProjector(encoder_dim=encoder_dim, llm_dim=ref_thinker.HIDDEN_SIZE, **sizes.qformer.model_dump())
+def _writer(modality: Modality, *, sizes: Sizes) -> SlotWriter:
+    projector = make_projector(modality, sizes=sizes, llm_dim=ref_thinker.HIDDEN_SIZE)
     return SlotWriter(projector, hidden_dim=sizes.qformer.hidden_dim)
 
 

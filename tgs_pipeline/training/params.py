@@ -52,7 +52,8 @@ class Pretraining(Section):
     """How one of the tiny models is made from random weights."""
 
     num_steps: PositiveInt
-    batch_size: PositiveInt  # clips (vision, sound, segmenter_clips, backbone), texts (language), frames (the others)
+    # Clips (vision, sound, segmenter_clips, backbone), texts (language), slots (alignment), frames (the others).
+    batch_size: PositiveInt
     warmup_steps: NotNegative
     matrix_rate: Annotated[float, Field(gt=0)]  # learning rate of Muon, for the matrices of the layers
     other_rate: Annotated[float, Field(gt=0)]  # of AdamW, for all else
@@ -74,6 +75,21 @@ class Encoders(Section):
     vision: Encoder
     sound: Encoder
     language: Encoder
+
+
+class Projectors(Section):
+    """A projector of each modality."""
+
+    visual: Text
+    audio: Text
+
+
+class Alignment(Pretraining):
+    """Stage alignment: only of the tiny world. A batch is of slots of transcripts."""
+
+    features: Text
+    language: Text  # module.safetensors of encoders@language
+    projectors: Projectors  # of the stage encoders
 
 
 class SegmenterClips(Pretraining):
@@ -160,6 +176,7 @@ class TrainingParams(Section):
     features: Features
     corpus: Corpus
     model: Model
+    alignment: Alignment
     pretrain_audio: Pretrain
     pretrain_visual: Pretrain
     finetune: Finetune
@@ -172,7 +189,7 @@ class TrainingParams(Section):
         runs = {name: getattr(self, name) for name in ("pretrain_audio", "pretrain_visual", "finetune")}
         runs |= {name: getattr(self, name) for name in ("segmenter_image", "segmenter_clips")}
         runs |= {f"encoders.{name}": getattr(self.encoders, name) for name in ("vision", "sound", "language")}
-        runs |= {"backbone": self.backbone, "detector": self.detector}
+        runs |= {"alignment": self.alignment, "backbone": self.backbone, "detector": self.detector}
         for name, run in runs.items():
             if self.runtime.save_every_steps % run.log_every_steps:
                 raise ValueError(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tgs_pipeline.models.qformer import Modality
 from tgs_pipeline.workspace import Workspace
 
 Examples = Literal["audio", "visual", "instructions"]
@@ -29,6 +30,10 @@ class TrainingWorkspace:
     def encoder(self, name: EncoderName) -> Path:
         """Folder of a pretrained tiny model, its loss curve and its metrics."""
         return self.media.artifacts / "encoders" / name
+
+    def alignment(self, modality: Modality) -> Path:
+        """Folder of a projector that speaks the words of the language model, its loss curve and its metrics."""
+        return self.media.artifacts / "alignment" / modality
 
     def segmenter(self, phase: SegmenterPhase) -> Path:
         """Folder of the tiny SAM 2 after a phase of its training, of the loss curve and the metrics."""

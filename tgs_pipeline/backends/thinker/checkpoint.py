@@ -83,20 +83,25 @@ def build(llm: "LlamaForCausalLM", *, tokenizer: "PreTrainedTokenizerBase", size
         bias="none",
         task_type="CAUSAL_LM",
     )
-    qformer = sizes.qformer.model_dump() | {"llm_dim": llm.config.hidden_size}
     ids = tokenizer.get_vocab()
     pad_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     inject_adapter_in_model(lora, llm)
     return RefThinker(
         llm,
-        visual_projector=MediaProjector(encoder_dim=sizes.visual_dim, **qformer),
-        audio_projector=MediaProjector(encoder_dim=sizes.audio_dim, **qformer),
+        visual_projector=make_projector("visual", sizes=sizes, llm_dim=llm.config.hidden_size),
+        audio_projector=make_projector("audio", sizes=sizes, llm_dim=llm.config.hidden_size),
         image_id=ids[IMAGE],
         video_id=ids[VIDEO],
         audio_id=ids[AUDIO],
         pad_id=pad_id,
         eos_id=tokenizer.eos_token_id,
     )
+
+
+def make_projector(modality: Modality, *, sizes: Sizes, llm_dim: int) -> MediaProjector:
+    """An untrained projector of a modality; llm_dim: width of the language model."""
+    encoder_dim = sizes.visual_dim if modality == "visual" else sizes.audio_dim
+    return MediaProjector(encoder_dim=encoder_dim, llm_dim=llm_dim, **sizes.qformer.model_dump())
 
 
 def load(folder: Path, *, dtype: torch.dtype, device: str) -> tuple[RefThinker, "PreTrainedTokenizerBase"]:

@@ -29,7 +29,11 @@ END = "</s>"
 Part = Literal["given", "told", "reasoned", "exercise"]
 _FOREIGN_SHARE = 0.35  # of the chains to be reasoned about: with the transcript of another clip, others without any
 _EXERCISE_SHARE = 0.1  # of what is to be reasoned about
-_WORKED_OUT_WEIGHT = 4.0  # demands, facts, and whether they meet: learned last, and few among many words
+# Of what is learned last and is few among many words: demands, facts, and whether they meet; and the times of a
+# description, each of which all moments of the transcript together tell.
+_WORKED_OUT_WEIGHT = 4.0
+_TIMES = tuple(f"{time}s" for time in range(11))
+_CAPTIONS_PER_CLIP, _OPENINGS_PER_CLIP = 2, 4
 _WHOLE_PROMPT_SHARE = 0.25
 _FIXED_END = ", analyze the video"
 # Of the slots: something is overlooked in a frame or second. Others are misread (`misread`): so a description rests on
@@ -67,8 +71,9 @@ class TextWriter:
         target = int(rng.integers(len(plan.scene.objects)))
         rewritten = rewrite_reference(rng, plan.scene, target)
         references = [*plan.references, *([rewritten] if rewritten else [])]
-        yield self.caption(rng, plan.scene)
-        for _ in range(2):
+        for _ in range(_CAPTIONS_PER_CLIP):
+            yield self.caption(rng, plan.scene)
+        for _ in range(_OPENINGS_PER_CLIP):
             yield self.opening(rng, plan.scene, references[int(rng.integers(len(references)))])
         for reference in references:
             yield self.reasoning(rng, plan.scene, reference, foreign=foreign)
@@ -133,8 +138,11 @@ class TextWriter:
         return Text(bags, weights)
 
     def _weights(self, tokens: Sequence[int], part: Part) -> list[float]:
-        if part in ("given", "told"):
-            return [float(part == "told")] * len(tokens)
+        if part == "given":
+            return [0.0] * len(tokens)
+        if part == "told":
+            times = {self._ids[time] for time in _TIMES}
+            return [_WORKED_OUT_WEIGHT if token in times else 1.0 for token in tokens]
         checks, answer = self._sentence_ends(tokens)[:2]
         known = 1.0 if part == "reasoned" else 0.0
         weights = [known if place <= answer else 1.0 for place in range(len(tokens))]

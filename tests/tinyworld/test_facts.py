@@ -103,9 +103,9 @@ def test_superlatives_of_sound_want_a_sound_where_there_is_none(name):
 def test_a_sound_without_pulses_is_flat():
     train = make_object(0, "train", voice=make_voice(0, 4, pulse_hz=None))
     assert fact(make_scene(train), train, Atom("slowest")) == "flat"
-    assert describe_voice("train", train.voice, source=None) == "train soft flat from 0s to 4s lasts 4s"
+    assert describe_voice("train", train.voice, source=None) == "train soft flat in 0s 1s 2s 3s lasts 4s"
     bell = Voice((SoundEvent(1, 3), SoundEvent(6, 7)), 3, 2.0, pitch=1.0)
-    said = "#2 bell loud, #2 steady, #2 from 1s to 3s and 6s to 7s, #2 lasts 3s"
+    said = "#2 bell loud, #2 steady, #2 in 1s 2s 6s, #2 lasts 3s"
     assert describe_voice("bell", bell, source="#2") == said
 
 

@@ -1,9 +1,9 @@
 """Reasoning chains from ground truth: what is asked, seen and heard, which candidates fail and why, and the answer.
 
-Objects are listed from left to right, sounds from the earliest on. Then stands, as a value, what each demand comes to
-in this clip; a candidate is struck out at the first that it fails. `s_object` is the category, with the colour before
-it only where the clip shows more than one of that category. The line with a box, which the prompt also asks for, is
-left out: no stage reads it.
+Objects are listed from left to right, sounds in the order of their objects, those of nothing in view last. Then stands,
+as a value, what each demand comes to in this clip; a candidate is struck out at the first that it fails. `s_object` is
+the category, with the colour before it only where the clip shows more than one of that category. The line with a box,
+which the prompt also asks for, is left out: no stage reads it.
 """
 
 from collections.abc import Sequence
@@ -75,9 +75,8 @@ def describe_frames(rng: np.random.Generator, scene: Scene) -> str:
 
 def describe_sound(rng: np.random.Generator, scene: Scene, *, numbered: bool) -> str:
     """Say in one sentence what is heard; numbered: of which object, or that it is not seen."""
-    voices = [(number_of(scene, item), item.category, item.voice) for item in scene.sounding() if item.voice]
-    voices += [(UNSEEN, category, voice) for category, voice in scene.unseen_voices]
-    voices.sort(key=lambda entry: (entry[2].onset_sec, -entry[2].loudness))
+    voices = [(number_of(scene, item), item.category, item.voice) for item in scene.from_left() if item.voice]
+    voices += [(UNSEEN, category, voice) for category, voice in sorted(scene.unseen_voices, key=lambda voice: voice[0])]
     heard = [describe_voice(category, voice, source=source if numbered else None) for source, category, voice in voices]
     return str(rng.choice(_HEARS)).format(items=", ".join(heard)) if heard else str(rng.choice(_HEARS_NOTHING))
 

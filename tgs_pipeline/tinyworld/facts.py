@@ -64,8 +64,7 @@ def describe_object(scene: Scene, item: SceneObject) -> str:
 
 def describe_voice(category: str, voice: Voice, *, source: str | None) -> str:
     """All that is heard of an object; source: what each statement begins with, None for one statement without it."""
-    spans = " and ".join(f"{event.onset_sec:.0f}s to {event.offset_sec:.0f}s" for event in voice.events)
-    statements = [f"{category} {_loudness(voice)}", _rhythm(voice), f"from {spans}", _duration(voice)]
+    statements = [f"{category} {_loudness(voice)}", _rhythm(voice), _seconds(voice), _duration(voice)]
     return " ".join(statements) if source is None else ", ".join(f"{source} {statement}" for statement in statements)
 
 
@@ -150,6 +149,12 @@ def _loudness(voice: Voice) -> str:
 
 def _start(voice: Voice) -> str:
     return f"starts {voice.onset_sec:.0f}s"
+
+
+def _seconds(voice: Voice) -> str:
+    """Every second in which it sounds: that one sounds is there to be read, that it ended is not."""
+    sounding = (second for event in voice.events for second in range(round(event.onset_sec), round(event.offset_sec)))
+    return "in " + " ".join(f"{second}s" for second in sounding)
 
 
 def _duration(voice: Voice) -> str:

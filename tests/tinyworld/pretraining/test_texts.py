@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +63,9 @@ def slots_in(places):
     return [slot[:-1] for slot in slots]
 
 
+TIME = re.compile(r"\d+s")
+
+
 def tokens_of(tokenizer, text):
     return tokenizer.convert_ids_to_tokens(tokenizer(text, add_special_tokens=False)["input_ids"])
 
@@ -86,8 +90,10 @@ def test_a_caption_is_told_from_the_transcript_of_its_medium(writer, tokenizer, 
     expected = describe(rng, SCENE)
     text = writer.caption(np.random.default_rng(seed), SCENE)
     places = read(text)
-    assert weighed(places, text, weight=1.0) == [*tokens_of(tokenizer, expected), "</s>"]
-    assert set(text.weights) == {0.0, 1.0}
+    told = [*tokens_of(tokenizer, expected), "</s>"]
+    assert [place for place, weight in zip(places, text.weights, strict=True) if weight] == told
+    assert weighed(places, text, weight=2.0) == [token for token in told if TIME.fullmatch(token)]
+    assert set(text.weights) == ({0.0, 1.0} if describe is describe_frames else {0.0, 1.0, 2.0})
     kind = "video" if describe is describe_frames else "audio"
     start, end = places.index(f"<{kind}_start>"), places.index(f"<{kind}_end>")
     assert len(slots_in(places)) == end - start - 1 == 10 * NUM_SLOTS
@@ -100,7 +106,9 @@ def test_an_opening_is_told_from_the_transcripts_of_its_clip(writer, tokenizer, 
     expected, _ = write_parts(np.random.default_rng(3), SCENE, REFERENCE)
     text = writer.opening(np.random.default_rng(3), SCENE, REFERENCE)
     places = read(text)
-    assert weighed(places, text, weight=1.0) == tokens_of(tokenizer, expected)
+    told = tokens_of(tokenizer, expected)
+    assert weighed(places, text, weight=1.0) == [token for token in told if not TIME.fullmatch(token)]
+    assert weighed(places, text, weight=2.0) == [token for token in told if TIME.fullmatch(token)] != []
     slots = slots_in(places)
     assert len(slots) == 2 * 10 * NUM_SLOTS
     assert slots.count(("red", "dog", "column 4", "size 6")) == 10
@@ -196,13 +204,13 @@ def test_texts_of_clips_are_whole_and_known(tokenizer, read):
     writer = TextWriter(tokenizer)
     nulls = 0
     for index in range(30):
-        plan = plan_clip(5, "open", index)  # a caption and two openings, and each reference to be reasoned about
+        plan = plan_clip(5, "open", index)  # two captions and four openings, and each reference to be reasoned about
         found = list(writer.about_clip(seed=5, index=index, foreign=FOREIGN))
         again = list(writer.about_clip(seed=5, index=index, foreign=FOREIGN))
         assert found == again
         num_null = len(plan.null.references) if plan.null else 0
         is_crossed = plan.null is not None and plan.null.prefix == "null_c"
-        assert len(found) - 3 - len(plan.references) - num_null - is_crossed in (0, 1)  # one may be rewritten
+        assert len(found) - 6 - len(plan.references) - num_null - is_crossed in (0, 1)  # one may be rewritten
         nulls += num_null
         for text in found:
             assert [tokenizer.unk_token_id] not in text.bags

@@ -29,9 +29,8 @@ END = "</s>"
 Part = Literal["given", "told", "reasoned", "exercise"]
 _FOREIGN_SHARE = 0.35  # of the chains to be reasoned about: with the transcript of another clip, others without any
 _EXERCISE_SHARE = 0.1  # of what is to be reasoned about
-# Of what is learned last and is few among many words: demands, facts, and whether they meet; and the times of a
-# description, each of which all moments of the transcript together tell.
-_WORKED_OUT_WEIGHT = 4.0
+_WORKED_OUT_WEIGHT = 4.0  # demands, facts, and whether they meet: learned last, and few among many words
+_TIME_WEIGHT = 2.0  # the times of a description, for which a word must be looked for among all moments
 _TIMES = tuple(f"{time}s" for time in range(11))
 _CAPTIONS_PER_CLIP, _OPENINGS_PER_CLIP = 2, 4
 _WHOLE_PROMPT_SHARE = 0.25
@@ -142,7 +141,7 @@ class TextWriter:
             return [0.0] * len(tokens)
         if part == "told":
             times = {self._ids[time] for time in _TIMES}
-            return [_WORKED_OUT_WEIGHT if token in times else 1.0 for token in tokens]
+            return [_TIME_WEIGHT if token in times else 1.0 for token in tokens]
         checks, answer = self._sentence_ends(tokens)[:2]
         known = 1.0 if part == "reasoned" else 0.0
         weights = [known if place <= answer else 1.0 for place in range(len(tokens))]

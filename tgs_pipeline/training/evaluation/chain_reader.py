@@ -11,14 +11,14 @@ from typing import Literal
 from tgs_pipeline.tinyworld import chains
 from tgs_pipeline.tinyworld.facts import LOUDNESS, RHYTHM
 
-PhraseKind = Literal["place", "motion", "visibility", "size", "played", "span", "duration", "loudness", "rhythm"]
+PhraseKind = Literal["place", "motion", "visibility", "size", "played", "seconds", "duration", "loudness", "rhythm"]
 _PHRASES: tuple[tuple[PhraseKind, str], ...] = (
     ("place", r"at x\d+(?: to x\d+)?"),
     ("motion", r"moving \w+"),
     ("visibility", r"seen \d+s to \d+s"),
     ("size", r"size \d+"),
     ("played", r"played"),
-    ("span", r"(?:from|and) (?P<span>\d+s to \d+s)"),
+    ("seconds", r"in \d+s(?: \d+s)*"),
     ("duration", r"lasts \d+s"),
     ("loudness", "|".join(LOUDNESS.values())),
     ("rhythm", "|".join(RHYTHM.values())),
@@ -29,7 +29,7 @@ KEEP, OUT = (template.rsplit(", ", 1)[1] for template in chains._VERDICTS)
 
 @dataclass(frozen=True)
 class Phrase:
-    """One thing said of an object or a sound; a span is its times alone."""
+    """One thing said of an object or a sound."""
 
     kind: PhraseKind
     text: str
@@ -107,7 +107,7 @@ def _read_statement(text: str) -> tuple[Listed, list[str]]:
     for match in matches:
         rest.append(text[end : match.start()].strip())
         kind, _ = _PHRASES[next(number for number in range(len(_PHRASES)) if match[f"kind{number}"] is not None)]
-        phrases.append(Phrase(kind, match["span"] if kind == "span" else match[0]))
+        phrases.append(Phrase(kind, match[0]))
         end = match.end()
     rest.append(text[end:].strip())
     number, name = _NUMBERED.fullmatch(text[:start].strip()).groups()  # type: ignore[union-attr]  # matches all

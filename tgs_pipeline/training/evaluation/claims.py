@@ -1,8 +1,9 @@
 """Splits a chain into single claims and checks each against the scene.
 
 Objects and sounds that a chain names are matched with those of the scene, each at most once: by name; else an object
-of the same category, then of the same colour; a sound with one that has a span in common. What is said of a name that
-matches nothing is false. What does not follow the grammar is one false claim of kind `unreadable` for each piece.
+of the same category, then of the same colour; a sound with one that is heard in the same seconds. What is said of a
+name that matches nothing is false. What does not follow the grammar is one false claim of kind `unreadable` for each
+piece.
 """
 
 import re
@@ -21,7 +22,7 @@ from tgs_pipeline.training.evaluation.chain_reader import KEEP, Chain, Listed, r
 # In the order in which tables show them. demand: what the reference asks for; wanted: what that comes to in this clip.
 KINDS = (
     *("demand", "number", "object", "place", "motion", "visibility", "size", "played"),
-    *("sound", "span", "duration", "loudness", "rhythm", "source", "silence"),
+    *("sound", "seconds", "duration", "loudness", "rhythm", "source", "silence"),
     *("wanted", "candidate", "fact", "verdict", "conclusion", "unreadable"),
 )
 _PLACED = re.compile(r"(?:at|(?:left of|right of|near|between) [\w-]+) x\d")  # statements about columns of the frame
@@ -161,7 +162,7 @@ def _match_objects(names: Sequence[str], scene: Scene) -> list[SceneObject | Non
 def _match_sounds(heard: Sequence[Listed], true: Sequence[Listed]) -> list[Listed | None]:
     rules: tuple[Callable[[Listed, Listed], bool], ...] = (
         lambda said, voice: said.name == voice.name,
-        lambda said, voice: any(phrase.kind == "span" and phrase in voice.phrases for phrase in said.phrases),
+        lambda said, voice: any(phrase.kind == "seconds" and phrase in voice.phrases for phrase in said.phrases),
     )
     return _match(heard, true, rules)
 

@@ -51,9 +51,12 @@ class Dataset(Section):
     """Stages dataset and manifest: what to render, where samples are read from and how."""
 
     tinyworld: TinyWorld | None  # null: nothing is rendered, `root` exists already
-    adapter: Literal["ref_avsbench", "media_folder"]
+    adapter: Literal[
+        "ref_avsbench", "media_folder", "avsbench_s4", "avsbench_ms3", "avsbench_v2", "avsbench_semantic",
+        "ref_youtube_vos", "ref_davis17", "mevis",
+    ]  # fmt: skip
     root: Text
-    metadata: Text  # CSV file below root
+    metadata: Text  # CSV file, or folder of expressions, below root
     splits: Annotated[list[Text], Field(min_length=1)]
     missing_frames: Literal["error", "skip"]
 
@@ -145,8 +148,8 @@ class Segment(Section):
 class Score(Section):
     """Stage score."""
 
-    protocol: Literal["tgs", "davis"]
-    gt_resize: Literal["nearest", "bicubic_bool"]  # bicubic_bool: dilates the ground truth as upstream (trap T28)
+    protocol: Literal["tgs", "refavs", "avsbench", "alref", "davis"]  # metrics/protocols.py
+    gt_resize: Literal["nearest", "bicubic_bool"]  # under tgs; bicubic_bool dilates it as upstream (trap T28)
 
 
 class Report(Section):

@@ -9,6 +9,7 @@ import typer
 
 from tgs_pipeline import params as params_file
 from tgs_pipeline import stage
+from tgs_pipeline.rvos import cli as rvos_cli
 from tgs_pipeline.training.cli import app as train_app
 from tgs_pipeline.workspace import cache_folder
 
@@ -16,6 +17,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 cache_app = typer.Typer(no_args_is_help=True, help="The row cache, where every finished row is kept.")
 app.add_typer(cache_app, name="cache")
 app.add_typer(train_app, name="train")
+app.command()(rvos_cli.export)
+app.command()(rvos_cli.benchmark)
 
 ChainStatus = Literal["ok", "malformed", "truncated", "failed"]
 PROFILES = Path("profiles")

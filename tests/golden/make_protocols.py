@@ -23,6 +23,7 @@ import torch
 from safetensors.numpy import save_file
 
 SOURCES = {
+    "TGS-Agent": "4e144c93679f1fde7fc6f6d1e12aec0aea1f0a64",
     "Ref-AVS": "82eb6881ffe4b1ab1fd5c3734bf68303f6b9f816",
     "AVSBench": "f7414aff6aedf49248887abf352471612fb1ec90",
     "AL-Ref-SAM2": "28a7ccbac191dcadc7b526b53e94f5b3f6f6c292",
@@ -59,6 +60,7 @@ def main(clones: Path) -> None:
     gt[0, 1], gt[3] = False, False  # a frame, and a sample, without ground truth
     logits[1, 2] = -9  # an empty prediction
     out = {"logits": logits.astype(np.float32), "gt": gt}
+    out |= tgs(clones / "TGS-Agent", logits, gt)
     out |= refavs(clones / "Ref-AVS", logits, gt, rng)
     out |= avsbench(clones / "AVSBench", logits, gt)
     out |= alref(clones / "AL-Ref-SAM2", logits, gt)
@@ -74,6 +76,17 @@ def in_batches(score, logits: np.ndarray, gt: np.ndarray, *, size: int) -> np.nd
     """The scores of each batch of `size` samples."""
     starts = range(0, len(logits), size)
     return np.array([score(logits[i : i + size], gt[i : i + size]) for i in starts], np.float64)
+
+
+def tgs(clone: Path, logits: np.ndarray, gt: np.ndarray) -> dict:
+    path = "ground_segment_scripts/Grounded-SAM-2/utils/avss_utils.py"
+    scope = functions(clone, path, "mask_iou", "_eval_pr", "Eval_Fmeasure", "metric_s_for_null_batch")
+    samples, null = [], []
+    for logits_THW, gt_THW in zip(torch.from_numpy(logits), torch.from_numpy(gt), strict=True):
+        contour = scope["Eval_Fmeasure"](logits_THW.sigmoid(), gt_THW)
+        samples.append((scope["mask_iou"](logits_THW > 0, gt_THW).item(), contour))
+        null.append(scope["metric_s_for_null_batch"](logits_THW > 0).item())
+    return {"tgs_samples": np.array(samples), "tgs_null_samples": np.array(null)}
 
 
 def refavs(clone: Path, logits: np.ndarray, gt: np.ndarray, rng: np.random.Generator) -> dict:
@@ -143,7 +156,7 @@ def avss(clone: Path, rng: np.random.Generator) -> dict:
 
 
 def davis(clones: Path, rng: np.random.Generator) -> dict:
-    """Two objects and three proposals in four frames, with void pixels: task `unsupervised`."""
+    """Two objects and three proposals in four frames, with void pixels (task `unsupervised`), and single frames."""
     metrics = functions(
         clones / "davis2017-evaluation", "davis2017/metrics.py", "db_eval_iou", "db_eval_boundary", "f_measure",
         "_seg2bmap",
@@ -160,11 +173,15 @@ def davis(clones: Path, rng: np.random.Generator) -> dict:
     void = rng.random(labels.shape) < 0.02
     masks = [np.stack([values == index for index in range(1, values.max() + 1)]) for values in (labels, pred)]
     masks[0] &= ~void
+    frames = [metrics[name](labels > 0, pred == 2) for name in ("db_eval_iou", "db_eval_boundary")]
     region, contour = scope["_evaluate_unsupervised"](masks[0], masks[1], void.astype(float), ("J", "F"))
     return {
         "davis_labels": np.where(void, 255, labels).astype(np.uint8),
         "davis_pred": pred.astype(np.uint8),
         "davis": np.stack([region.mean(axis=1), contour.mean(axis=1)]),
+        "davis_objects_gt": labels > 0,
+        "davis_objects_pred": pred == 2,
+        "davis_frames": np.stack(frames, axis=1),
     }
 
 

@@ -52,6 +52,21 @@ def test_samples_and_batches_equal_the_original(golden, protocol):
     assert abs(expected - golden[f"{protocol}_samples"].mean(axis=0)).max() > 1e-3, "which is not the mean over samples"
 
 
+def test_tgs_equals_the_original_in_every_sample(golden):
+    expected = zip(golden["tgs_samples"], golden["tgs_null_samples"], strict=True)
+    for (pred, gt), (scores, null) in zip(samples_of(golden), expected, strict=True):
+        found, _ = protocols.score_sample(pred, gt, protocol="tgs")
+        assert (found["J"], found["F"]) == pytest.approx(tuple(scores), abs=TOLERANCE)
+        assert protocols.score_null(pred.masks, protocol="tgs")[0] == pytest.approx(null, abs=TOLERANCE)
+
+
+def test_davis_equals_the_original_in_every_frame(golden):
+    frames = zip(golden["davis_objects_pred"], golden["davis_objects_gt"], golden["davis_frames"], strict=True)
+    for pred, gt, expected in frames:
+        found, _ = protocols.score_sample(Predicted([pred.astype(bool)]), [gt.astype(bool)], protocol="davis")
+        assert (found["J"], found["F"]) == pytest.approx(tuple(expected), abs=TOLERANCE)
+
+
 def test_null_scores_of_refavs_equal_the_original(golden):
     batches = protocols.null_batches("refavs")
     assert batches is not None

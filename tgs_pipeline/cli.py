@@ -203,18 +203,23 @@ def metadata(
 def evaluate(
     pred: Annotated[Path, typer.Argument(help="PRED/<uid>/<00000>.png, 8-bit grey = probability * 255.")],
     gt: Annotated[Path, typer.Argument(help="GT/<uid>/<00000>.png, 8-bit, foreground where > 0.")],
-    protocol: Annotated[str, typer.Option(help="tgs | refavs | avsbench | alref | davis (docs/protocols.md)")],
+    protocol: Annotated[str, typer.Option(help="tgs | refavs | avsbench | alref | davis | avss (docs/protocols.md)")],
     order: Annotated[
         Path | None, typer.Option(help="A file of uids, one a line: refavs and avsbench score batches of four.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score any system's masks by a named protocol."""
-    from tgs_pipeline.evaluate import evaluate_folders, read_order
+    from tgs_pipeline.evaluate import evaluate_folders
+    from tgs_pipeline.evaluate_semantic import PROTOCOL, evaluate_colours
+    from tgs_pipeline.mask_folders import read_order
 
     with stage.told_errors():
-        uids = None if order is None else read_order(order)
-        result = evaluate_folders(pred, gt, protocol=protocol, order=uids)
+        if protocol == PROTOCOL:
+            result = evaluate_colours(pred, gt)
+        else:
+            uids = None if order is None else read_order(order)
+            result = evaluate_folders(pred, gt, protocol=protocol, order=uids)
     for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)
     if as_json:

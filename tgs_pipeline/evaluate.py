@@ -11,7 +11,6 @@ frame, another size is an error. `refavs` and `avsbench` average over batches of
 Nothing is scored before everything is whole: all that is wrong is listed in one error.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from tgs_pipeline.data.media import image_size, read_mask
+from tgs_pipeline.mask_folders import Findings, list_frames, list_uids, ordered
 from tgs_pipeline.metrics import levels, protocols
 from tgs_pipeline.metrics.protocols import FRAME_SIZED, Predicted, Protocol
 from tgs_pipeline.metrics.tally import Batches, Tally
@@ -51,31 +51,23 @@ class Evaluation:
         return {"protocol": self.protocol, "samples": self.samples, "mean": self.mean, "warnings": self.warnings}
 
 
-@dataclass
-class _Findings:
-    """What is wrong (nothing is scored then) and what is merely odd."""
-
-    problems: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-
 def evaluate_folders(pred: Path, gt: Path, *, protocol: str, order: list[str] | None = None) -> Evaluation:
     """Score every sample of GT, and every null sample of PRED; ValueError lists all that is missing or unreadable.
 
     order: uids of all samples, in the order in which batches are made of them; None: sorted.
     """
     named = _protocol(protocol)
-    predicted, wanted = _uids(pred, role="predictions"), _uids(gt, role="ground truth")
-    findings = _Findings()
+    predicted, wanted = list_uids(pred, role="predictions"), list_uids(gt, role="ground truth")
+    findings = Findings()
     samples: dict[str, dict[str, float]] = {}
     means = _Means(named)
-    for uid in _ordered(predicted | wanted, order, findings):
+    for uid in ordered(predicted | wanted, order, findings):
         if uid not in predicted:
             findings.problems.append(f"{pred / uid}: no such folder, but {gt / uid} is to be found")
         elif uid not in wanted and not uid.startswith(NULL_PREFIX):
             findings.warnings.append(f"{pred / uid}: not scored, because there is no {gt / uid}")
         else:
-            frames = _frames(pred / uid, gt / uid if uid in wanted else None, findings)
+            frames = list_frames(pred / uid, gt / uid if uid in wanted else None, findings)
             scored = _score(uid, frames, protocol=named, findings=findings)
             if scored is not None:
                 samples[uid], tally = scored
@@ -84,18 +76,8 @@ def evaluate_folders(pred: Path, gt: Path, *, protocol: str, order: list[str] | 
         findings.problems.append(
             f"nothing to score: {gt} and {pred} share no sample (a sample is a folder <uid> with <00000>.png, ...)"
         )
-    if findings.problems:
-        lines = "\n".join(f"  {problem}" for problem in findings.problems)
-        raise ValueError(f"{pred} cannot be scored, {len(findings.problems)} problem(s):\n{lines}")
+    findings.refuse(pred)
     return Evaluation(protocol, samples, means.result(), findings.warnings)
-
-
-def read_order(path: Path) -> list[str]:
-    """The uids of a file, one a line; ValueError where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read as a list of uids, one a line ({error})") from None
 
 
 def _protocol(name: str) -> Protocol:
@@ -105,47 +87,8 @@ def _protocol(name: str) -> Protocol:
     raise ValueError(f"protocol {name!r} is unknown: expected one of {', '.join(protocols.NAMES)}")
 
 
-def _ordered(uids: set[str], order: list[str] | None, findings: _Findings) -> list[str]:
-    """The uids in the order asked for; what the order lacks or names twice is a problem."""
-    if order is None:
-        return sorted(uids)
-    repeated = sorted(uid for uid, count in Counter(order).items() if count > 1)
-    findings.problems += [f"{uid}: stands more than once in the order of samples" for uid in repeated]
-    findings.problems += [f"{uid}: is not in the order of samples; add it" for uid in sorted(uids - set(order))]
-    return [uid for uid in dict.fromkeys(order) if uid in uids]
-
-
-def _uids(folder: Path, *, role: str) -> set[str]:
-    """Names of the sample folders below `folder`."""
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder of {role}; expected <uid>/<00000>.png below it")
-    uids = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    if not uids and role == "predictions":
-        raise ValueError(f"{folder} holds no sample folders: expected <uid>/<00000>.png below it")
-    return uids
-
-
-def _frames(pred: Path, gt: Path | None, findings: _Findings) -> list[tuple[Path, Path | None]]:
-    """The frames to score of one sample: (prediction, ground truth or None), in order of their names."""
-    predicted = {path.name for path in pred.glob("*.png")}
-    if gt is None:
-        if not predicted:
-            findings.problems.append(f"{pred}: holds no PNG; expected <00000>.png, ...")
-        return [(pred / name, None) for name in sorted(predicted)]
-    wanted = {path.name for path in gt.glob("*.png")}
-    if not wanted:
-        findings.problems.append(f"{gt}: holds no PNG; expected <00000>.png, ...")
-    findings.problems += [
-        f"{pred / name}: no such file, but {gt / name} is to be found" for name in sorted(wanted - predicted)
-    ]
-    findings.warnings += [
-        f"{pred / name}: not scored, because there is no {gt / name}" for name in sorted(predicted - wanted)
-    ]
-    return [(pred / name, gt / name) for name in sorted(wanted & predicted)]
-
-
 def _score(
-    uid: str, frames: list[tuple[Path, Path | None]], *, protocol: Protocol, findings: _Findings
+    uid: str, frames: list[tuple[Path, Path | None]], *, protocol: Protocol, findings: Findings
 ) -> tuple[dict[str, float], Tally | None] | None:
     """Scores of one sample and what it adds to its batch, or None where something is wrong with it."""
     is_null = uid.startswith(NULL_PREFIX)

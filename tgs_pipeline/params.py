@@ -18,6 +18,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Dtype = Literal["float32", "bfloat16", "float16"]
 Caption = Literal["s_object", "f_object", "reference"]
+GRID_PX = {"refavs": 256, "avsbench": 224}  # of the score maps that a protocol is defined on
 
 
 class Section(BaseModel):
@@ -213,6 +214,12 @@ class Params(Section):
             raise ValueError(
                 f"ground.box_threshold {self.ground.box_threshold} is below detect.floor {self.detect.floor}: "
                 "candidates under the floor are not stored; lower detect.floor too"
+            )
+        grid_px = GRID_PX.get(self.score.protocol, self.segment.levels_size_px)
+        if self.segment.levels_size_px != grid_px:
+            raise ValueError(
+                f"score.protocol is {self.score.protocol!r}, which scores maps of {grid_px} px, but "
+                f"segment.levels_size_px is {self.segment.levels_size_px}: set it to {grid_px}"
             )
         if self.faithfulness.num_samples and self.think.backend == "reference":
             raise ValueError(

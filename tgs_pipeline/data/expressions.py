@@ -41,7 +41,7 @@ def read_videos(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: no such file; check dataset.root, metadata and splits in params.yaml") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 ({error.reason}); fetch it again") from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not valid JSON ({error}); fetch it again") from None
     videos = content.get("videos") if isinstance(content, dict) else None
     if not isinstance(videos, dict):

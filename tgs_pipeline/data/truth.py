@@ -111,7 +111,7 @@ def _mask_dict(file: Path) -> dict[str, list[dict | None]]:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{file}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: not valid JSON ({error}); fetch it again") from None
     if not isinstance(content, dict):
         raise ValueError(f"{file}: expected an object of annotations, found {type(content).__name__}")

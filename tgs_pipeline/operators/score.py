@@ -47,7 +47,10 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     settings = params.score
     found = splits.Splits(protocol=settings.protocol)
     table.write_rows(workspace.scores, scores.SCHEMA, _view(settings, workspace, execution, found))
-    metrics = {"protocol": settings.protocol, "splits": found.metrics()}
+    metrics: dict[str, object] = {"protocol": settings.protocol}
+    if settings.protocol == "tgs":
+        metrics["gt_resize"] = settings.gt_resize  # the one setting that changes what a score means
+    metrics["splits"] = found.metrics()
     write_text(workspace.metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     write_text(workspace.metrics.with_name("splits.csv"), found.splits_csv())
     write_text(workspace.metrics.with_name("curve.csv"), found.curve_csv())

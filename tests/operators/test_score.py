@@ -242,3 +242,12 @@ def test_protocols_of_batches(workspace, protocol):
     both = metrics["splits"]["test_s"]
     assert both["JF"] == pytest.approx((both["J"] + both["F"]) / 2) and both["samples"] == 5
     assert metrics["splits"]["test_n"]["S"] == 0.25
+
+
+def test_one_object_of_a_png_of_labels_is_the_ground_truth(workspace):
+    Image.fromarray(np.where(SQUARE, 2, 1).astype(np.uint8), mode="L").save(workspace.dataset / "labels.png")
+    one = reference("a_x_1", 0, gt=["square"]) | {"mask_paths": ["labels.png#2"]}
+    rows, _ = run(workspace, [(one, [mask(one, 0, SQUARE)])], protocol="davis")
+    assert (rows["a_x_1"]["J"], rows["a_x_1"]["F"]) == (1, 1)
+    rows, _ = run(workspace, [(one | {"mask_paths": ["labels.png#3"]}, [mask(one, 0, SQUARE)])], protocol="davis")
+    assert rows["a_x_1"]["J"] == 0

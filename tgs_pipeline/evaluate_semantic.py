@@ -33,9 +33,10 @@ def evaluate_colours(pred: Path, gt: Path) -> Evaluation:
             findings.problems.append(f"{pred / uid}: no such folder, but {gt / uid} is to be found")
             continue
         scores = avss.ClassScores()
-        for pred_path, gt_path in list_frames(pred / uid, gt / uid, findings):
+        for pred_path, _ in list_frames(pred / uid, gt / uid, findings):
+            gt_path = gt / uid / pred_path.name
             try:
-                labels = _read_labels(pred_path), _read_labels(gt_path or pred_path)
+                labels = _read_labels(pred_path), _read_labels(gt_path)
             except ValueError as error:
                 findings.problems.append(str(error))
                 continue

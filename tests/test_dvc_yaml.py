@@ -10,7 +10,7 @@ from project import ROOT, leaves
 
 from tgs_pipeline.params import Params
 
-DATA_SUFFIXES = {".jinja", ".css", ".js"}
+DATA_SUFFIXES = {".jinja", ".css", ".js", ".yaml"}
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PACKAGE_DATA = {"report": {path for path in (ROOT / "tgs_pipeline/report").iterdir() if path.suffix in DATA_SUFFIXES}}
 

@@ -126,5 +126,35 @@ def test_nothing_to_score_is_an_error_and_never_a_perfect_score(tmp_path):
 
 
 def test_unknown_protocol(folders):
-    with pytest.raises(ValueError, match="protocol 'iou' is unknown: expected one of tgs, davis"):
+    with pytest.raises(
+        ValueError, match="protocol 'iou' is unknown: expected one of tgs, refavs, avsbench, alref, davis"
+    ):
         evaluate_folders(*folders, protocol="iou")
+
+
+def test_batches_follow_the_order_that_is_asked_for(tmp_path):
+    uids = [f"{name}_x_1" for name in "abcde"]
+    for uid in uids:
+        write(tmp_path / "gt", uid, SQUARE)
+        write(tmp_path / "pred", uid, NOTHING if uid == "e_x_1" else SQUARE)
+    pred, gt = tmp_path / "pred", tmp_path / "gt"
+    assert evaluate_folders(pred, gt, protocol="tgs").mean["J"] == pytest.approx(0.8)
+    for protocol in ("refavs", "avsbench"):
+        # Batches of four and one: the last sample weighs as much as the four before it.
+        assert evaluate_folders(pred, gt, protocol=protocol).mean["J"] == pytest.approx(0.5)
+        first = evaluate_folders(pred, gt, protocol=protocol, order=uids[::-1])
+        assert list(first.samples) == uids[::-1]
+        assert first.mean["J"] == pytest.approx((0.75 + 1) / 2)
+    with pytest.raises(ValueError, match=r"2 problem\(s\)") as caught:
+        evaluate_folders(pred, gt, protocol="refavs", order=[*uids[:4], "a_x_1"])
+    assert "a_x_1: stands more than once" in str(caught.value) and "e_x_1: is not in the order" in str(caught.value)
+
+
+def test_alref_is_a_mean_over_frames(tmp_path):
+    write(tmp_path / "gt", "a_x_1", SQUARE)
+    write(tmp_path / "pred", "a_x_1", NOTHING)
+    write(tmp_path / "gt", "b_x_1", SQUARE, SQUARE, NOTHING)
+    write(tmp_path / "pred", "b_x_1", SQUARE, SQUARE, NOTHING)
+    mean = evaluate_folders(tmp_path / "pred", tmp_path / "gt", protocol="alref").mean
+    assert mean["J"] == pytest.approx(3 / 4)
+    assert mean["F"] == pytest.approx((0.08125 / 1.01875 + 2) / 4)  # an empty mask has the floor, an absent object 0

@@ -95,3 +95,11 @@ def test_files_that_are_no_params(tmp_path):
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(ParamsError, match="expected a mapping"):
         load(tmp_path / "list.yaml")
+
+
+def test_a_protocol_asks_for_its_grid(tmp_path):
+    def change(data):
+        data["score"]["protocol"] = "refavs"
+
+    with pytest.raises(ParamsError, match=r"'refavs', which scores maps of 256 px, but segment\.levels_size_px is 224"):
+        load(write(tmp_path, change))

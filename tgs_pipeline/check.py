@@ -6,6 +6,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from tgs_pipeline import params as params_file
+from tgs_pipeline.data.truth import file_of
 from tgs_pipeline.operators import manifest
 from tgs_pipeline.params import Params
 from tgs_pipeline.weights import check_device
@@ -77,10 +78,10 @@ def _dataset(params: Params) -> Iterator[str]:
     try:
         missing = sorted(
             {
-                str(path)
+                str(file_of(path))
                 for sample in manifest.read_samples(params.dataset, root)
                 for path in [*sample.frames, *(() if sample.is_null else sample.masks)]
-                if not (root / path).is_file()
+                if path is not None and not (root / file_of(path)).is_file()
             }
         )
     except ValueError as error:

@@ -9,6 +9,7 @@ import typer
 
 from tgs_pipeline import params as params_file
 from tgs_pipeline import stage
+from tgs_pipeline.rvos import cli as rvos_cli
 from tgs_pipeline.training.cli import app as train_app
 from tgs_pipeline.workspace import cache_folder
 
@@ -16,6 +17,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 cache_app = typer.Typer(no_args_is_help=True, help="The row cache, where every finished row is kept.")
 app.add_typer(cache_app, name="cache")
 app.add_typer(train_app, name="train")
+app.command()(rvos_cli.export)
+app.command()(rvos_cli.benchmark)
 
 ChainStatus = Literal["ok", "malformed", "truncated", "failed"]
 PROFILES = Path("profiles")
@@ -200,14 +203,23 @@ def metadata(
 def evaluate(
     pred: Annotated[Path, typer.Argument(help="PRED/<uid>/<00000>.png, 8-bit grey = probability * 255.")],
     gt: Annotated[Path, typer.Argument(help="GT/<uid>/<00000>.png, 8-bit, foreground where > 0.")],
-    protocol: Annotated[str, typer.Option(help="tgs | davis")],
+    protocol: Annotated[str, typer.Option(help="tgs | refavs | avsbench | alref | davis | avss (docs/protocols.md)")],
+    order: Annotated[
+        Path | None, typer.Option(help="A file of uids, one a line: refavs and avsbench score batches of four.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score any system's masks by a named protocol."""
     from tgs_pipeline.evaluate import evaluate_folders
+    from tgs_pipeline.evaluate_semantic import PROTOCOL, evaluate_colours
+    from tgs_pipeline.mask_folders import read_order
 
     with stage.told_errors():
-        result = evaluate_folders(pred, gt, protocol=protocol)
+        if protocol == PROTOCOL:
+            result = evaluate_colours(pred, gt)
+        else:
+            uids = None if order is None else read_order(order)
+            result = evaluate_folders(pred, gt, protocol=protocol, order=uids)
     for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)
     if as_json:

@@ -18,6 +18,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Dtype = Literal["float32", "bfloat16", "float16"]
 Caption = Literal["s_object", "f_object", "reference"]
+GRID_PX = {"refavs": 256, "avsbench": 224}  # of the score maps that a protocol is defined on
 
 
 class Section(BaseModel):
@@ -51,9 +52,12 @@ class Dataset(Section):
     """Stages dataset and manifest: what to render, where samples are read from and how."""
 
     tinyworld: TinyWorld | None  # null: nothing is rendered, `root` exists already
-    adapter: Literal["ref_avsbench", "media_folder"]
+    adapter: Literal[
+        "ref_avsbench", "media_folder", "avsbench_s4", "avsbench_ms3", "avsbench_v2", "avsbench_semantic",
+        "ref_youtube_vos", "ref_davis17", "mevis",
+    ]  # fmt: skip
     root: Text
-    metadata: Text  # CSV file below root
+    metadata: Text  # CSV file, or folder of expressions, below root
     splits: Annotated[list[Text], Field(min_length=1)]
     missing_frames: Literal["error", "skip"]
 
@@ -145,8 +149,8 @@ class Segment(Section):
 class Score(Section):
     """Stage score."""
 
-    protocol: Literal["tgs", "davis"]
-    gt_resize: Literal["nearest", "bicubic_bool"]  # bicubic_bool: dilates the ground truth as upstream (trap T28)
+    protocol: Literal["tgs", "refavs", "avsbench", "alref", "davis"]  # metrics/protocols.py
+    gt_resize: Literal["nearest", "bicubic_bool"]  # under tgs; bicubic_bool dilates it as upstream (trap T28)
 
 
 class Report(Section):
@@ -210,6 +214,12 @@ class Params(Section):
             raise ValueError(
                 f"ground.box_threshold {self.ground.box_threshold} is below detect.floor {self.detect.floor}: "
                 "candidates under the floor are not stored; lower detect.floor too"
+            )
+        grid_px = GRID_PX.get(self.score.protocol, self.segment.levels_size_px)
+        if self.segment.levels_size_px != grid_px:
+            raise ValueError(
+                f"score.protocol is {self.score.protocol!r}, which scores maps of {grid_px} px, but "
+                f"segment.levels_size_px is {self.segment.levels_size_px}: set it to {grid_px}"
             )
         if self.faithfulness.num_samples and self.think.backend == "reference":
             raise ValueError(

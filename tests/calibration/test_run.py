@@ -70,7 +70,7 @@ def ground_and_segment(workspace, params):
         rows.append(
             {name: box[name] for name in ("uid", "row", "frame_index", "status", "reason")}
             | {"height": SIZE[0], "width": SIZE[1], "rle": rle.encode(shown), "levels_size": SIZE[0]}
-            | {"levels": levels.compress(levels.encode(shown.astype(np.float32) * 0.9)), "predicted_iou": None}
+            | {"levels": levels.compress(shown.astype(np.float32) * 0.9), "predicted_iou": None}
         )
     table.write_rows(workspace.masks, masks.SCHEMA, rows)
 

@@ -39,15 +39,29 @@ def test_encode_refuses_float64():
 
 
 def test_compress_and_back():
-    encoded = np.arange(16, dtype=np.uint8).reshape(4, 4)
-    assert (levels.decompress(levels.compress(encoded), size=4) == encoded).all()
+    probabilities = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4)
+    stored = levels.compress(probabilities)
+    assert (levels.decompress(stored, size=4) == levels.encode(probabilities)).all()
+    assert (levels.decompress_low(stored, size=4) == (probabilities > np.float32(0.4))).all()
     assert levels.decompress(None, size=3).tolist() == [[0] * 3] * 3
+    assert not levels.decompress_low(None, size=3).any()
+
+
+def test_the_cut_at_four_tenths_is_kept_within_its_level():
+    cut = np.float32(0.4)
+    around = np.float32([0.398, np.nextafter(cut, np.float32(0)), cut, np.nextafter(cut, np.float32(1)), 0.4015, 0.41])
+    assert set(levels.encode(around[:5]).tolist()) == {levels.LOW_LEVEL}, "a byte cannot tell them apart"
+    low = levels.decompress_low(levels.compress(np.resize(around, (6, 6))), size=6)
+    assert low[0].tolist() == [False, False, False, True, True, True]
+    torch_says = torch.from_numpy(around) > 0.4  # upstream's comparison
+    assert low[0].tolist() == torch_says.tolist()
 
 
 @pytest.mark.parametrize("size", [3, 5])
-def test_decompress_refuses_another_size(size):
-    with pytest.raises(ValueError, match=f"expected {size} x {size}"):
-        levels.decompress(levels.compress(np.zeros((4, 4), np.uint8)), size=size)
+@pytest.mark.parametrize("value", [0.0, 0.4])
+def test_decompress_refuses_another_size(size, value):
+    with pytest.raises(ValueError, match=f"not one of {size} x {size} px"):
+        levels.decompress(levels.compress(np.full((4, 4), value, np.float32)), size=size)
 
 
 def test_decompress_refuses_damage():

@@ -17,7 +17,7 @@ def row(split: str, jf: float | None = None, *, s: float | None = None, frames: 
 
 
 def collect(*rows: dict) -> Splits:
-    splits = Splits()
+    splits = Splits(protocol="tgs")
     for one in rows:
         splits.add(one)
     return splits

@@ -13,6 +13,9 @@ from report.artifacts_example import IMAGE_TAG, METRICS, SCRIPT_TAG, write_examp
 from tgs_pipeline.execution import Shard
 from tgs_pipeline.operators import report
 from tgs_pipeline.params import Params
+from tgs_pipeline.report import published
+from tgs_pipeline.report.published import Fingerprints
+from tgs_pipeline.report.records import read_records
 from tgs_pipeline.stage import execution_of
 
 
@@ -109,6 +112,24 @@ def test_text_of_params_and_metrics_is_escaped(tmp_path):
     escaped = Page(make(workspace, title=SCRIPT_TAG).read_text(encoding="utf-8"))
     assert not [tag for tag, _ in escaped.tags if tag == "img"]
     assert escaped.text.count(IMAGE_TAG) == 3 and SCRIPT_TAG.split("\u2028")[0] in escaped.text
+
+
+def test_published_scores_stand_beside_those_of_the_same_data_and_protocol(tmp_path, monkeypatch):
+    workspace = write_example(tmp_path)
+    assert "as reported by their authors" not in make(workspace).read_text(encoding="utf-8")
+    found = Fingerprints()
+    for record in read_records(workspace):
+        found.add(record)
+    tables = published.read_published()
+    same = tables.data["ref-avsbench"].model_copy(update={"splits": {"test_u": found.of("test_u")}})
+    tables = tables.model_copy(update={"data": {"ref-avsbench": same}})
+    monkeypatch.setattr(report, "read_published", lambda: tables)
+    assert "this run" not in make(workspace).read_text(encoding="utf-8"), "of another ground truth"
+    workspace.metrics.write_text(json.dumps(METRICS | {"gt_resize": "bicubic_bool"}))
+    text = " ".join(Page(make(workspace).read_text(encoding="utf-8")).text.split())
+    assert "Ref-AVSBench, protocol tgs: this run beside published scores, as reported by their authors" in text
+    assert "unseen J&F" in text and "this run 45.0" in text and "TGS-Agent AAAI 2026 76.9 TGS-Agent, Table 1" in text
+    assert "SimToken" not in text, "whose protocol is not ours"
 
 
 def test_bytes_are_the_same_every_time(tmp_path):

@@ -43,7 +43,7 @@ def mask(of: dict, frame_index: int, pred: np.ndarray | None, **changes: object)
     scores = np.where(shown[::2, ::2], np.float32(0.9), np.float32(0))
     return {
         "uid": of["uid"], "row": of["row"], "frame_index": frame_index, "height": SIZE[0], "width": SIZE[1],
-        "rle": rle.encode(shown), "levels": None if pred is None else levels.compress(levels.encode(scores)),
+        "rle": rle.encode(shown), "levels": None if pred is None else levels.compress(scores),
         "levels_size": 16, "predicted_iou": None, "status": "no_box" if pred is None else "ok",
         "reason": "no candidate above 0.1" if pred is None else None,
     } | changes  # fmt: skip
@@ -223,3 +223,31 @@ def test_scoring_needs_no_torch():
 
     code = "import sys, tgs_pipeline.operators.score; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("protocol", ["refavs", "avsbench", "alref"])
+def test_protocols_of_batches(workspace, protocol):
+    found = [reference(f"{row}_x_1", row, gt=["square"]) for row in range(5)]
+    said = {"status": "no_answer", "reason": "think: the reply is truncated"}
+    absent = reference("null_m-a_null_1", 9, gt=[None], split="test_n", is_null=True)
+    pairs = [(one, [mask(one, 0, SQUARE)]) for one in found[:4]]
+    pairs += [(found[4], [mask(found[4], 0, None, **said)]), (absent, [mask(absent, 0, SQUARE)])]
+    rows, metrics = run(workspace, pairs, protocol=protocol)
+    assert rows["0_x_1"]["J"] == pytest.approx(1, abs=0.4) and rows["0_x_1"]["JF"] is not None
+    mean = {"refavs": 0.5, "avsbench": 0.5, "alref": 0.8}[
+        protocol
+    ]  # the fifth sample is a batch of its own, or a frame
+    assert metrics["splits"]["test_s"]["J"] == pytest.approx(mean * rows["0_x_1"]["J"])
+    assert metrics["splits"]["test_s"]["F"] == pytest.approx(mean)
+    both = metrics["splits"]["test_s"]
+    assert both["JF"] == pytest.approx((both["J"] + both["F"]) / 2) and both["samples"] == 5
+    assert metrics["splits"]["test_n"]["S"] == 0.25
+
+
+def test_one_object_of_a_png_of_labels_is_the_ground_truth(workspace):
+    Image.fromarray(np.where(SQUARE, 2, 1).astype(np.uint8), mode="L").save(workspace.dataset / "labels.png")
+    one = reference("a_x_1", 0, gt=["square"]) | {"mask_paths": ["labels.png#2"]}
+    rows, _ = run(workspace, [(one, [mask(one, 0, SQUARE)])], protocol="davis")
+    assert (rows["a_x_1"]["J"], rows["a_x_1"]["F"]) == (1, 1)
+    rows, _ = run(workspace, [(one | {"mask_paths": ["labels.png#3"]}, [mask(one, 0, SQUARE)])], protocol="davis")
+    assert rows["a_x_1"]["J"] == 0

@@ -128,16 +128,15 @@ def test_a_frame_is_given_once_with_all_its_boxes(workspace):
         assert (shown == mask[::2, ::3]).mean() > 0.9
 
 
-def test_score_levels_is_bilinear_then_sigmoid():
-    logits = np.float32([[-4, -4], [4, 4]])
-    scores = segment.score_levels(logits, size_px=4)
-    expected = levels.encode((1 / (1 + np.exp(-np.float32([-4, -2, 2, 4])))).astype(np.float32))
-    assert scores.tolist() == [[level] * 4 for level in expected.tolist()]
+def test_score_map_is_bilinear_then_sigmoid():
+    scores = segment.score_map(np.float32([[-4, -4], [4, 4]]), size_px=4)
+    expected = 1 / (1 + np.exp(-np.float32([-4, -2, 2, 4])))
+    assert scores == pytest.approx(np.repeat(expected[:, None], 4, axis=1), abs=1e-6)
 
 
 def test_a_score_map_of_sure_logits_reaches_the_ends():
-    logits = np.float32([[-32, 32]])
-    assert segment.score_levels(logits, size_px=2).tolist() == [[0, 255], [0, 255]]
+    scores = segment.score_map(np.float32([[-32, 32]]), size_px=2)
+    assert levels.encode(scores).tolist() == [[0, 255], [0, 255]]
 
 
 def test_run_writes_a_row_for_each_box_in_order(workspace, weights):

@@ -15,7 +15,7 @@ SCHEMA = pa.schema(
         field(
             "levels",
             pa.binary(),
-            "score map as levels (metrics/levels.py): zlib of uint8 (levels_size, levels_size); null = all zero",
+            "score map (metrics/levels.py): zlib of levels uint8 (levels_size, levels_size) and bits; null = all zero",
             nullable=True,
         ),
         field("levels_size", pa.int32(), "side of the score map, px"),

@@ -24,7 +24,9 @@ SCHEMA = pa.schema(
         field("audio_path", pa.string(), "sound track; null where there is none", nullable=True),
         field("audio_hash", pa.string(), "blake2b-128 of the sound file", nullable=True),
         field(
-            "mask_paths", pa.list_(pa.string()), "ground truth for each frame index; null entries where there is none"
+            "mask_paths",
+            pa.list_(pa.string()),
+            "ground truth for each frame index (data/truth.py); null entries where there is none",
         ),
         field("mask_hashes", pa.list_(pa.string()), "blake2b-128 of each mask file, null where there is none"),
         field("status", pa.string(), "ok | failed"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from tgs_pipeline.artifacts import boxes, chains, masks
 from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
-from tgs_pipeline.data.media import read_mask
+from tgs_pipeline.data.truth import read_truth
 from tgs_pipeline.grounding.choice import columns
 from tgs_pipeline.metrics import tgs
 from tgs_pipeline.operators.ground import Candidates
@@ -95,7 +95,7 @@ def _shown(sample: dict, place: int, workspace: Workspace) -> bool | None:
     if sample["is_null"]:
         return False
     path = sample["mask_paths"][place]
-    return None if path is None else bool((read_mask(workspace.dataset / path) > 0).any())
+    return None if path is None else bool((read_truth(workspace.dataset / path) > 0).any())
 
 
 def _null_score(box: dict, mask: dict, params: Params) -> float:

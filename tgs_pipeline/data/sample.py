@@ -15,7 +15,8 @@ class Sample:
     """One reference to one clip.
 
     frames, masks: one path for each frame that the benchmark defines, in order (masks is empty where there is no
-    ground truth); audio: places to look for the sound track, the first that exists is taken.
+    ground truth, and None for a frame without); a mask can be a part of its file (data/truth.py). audio: places to look
+    for the sound track, the first that exists is taken.
     """
 
     uid: str
@@ -26,7 +27,7 @@ class Sample:
     is_null: bool
     frames: tuple[PurePosixPath, ...]
     audio: tuple[PurePosixPath, ...]
-    masks: tuple[PurePosixPath, ...]
+    masks: tuple[PurePosixPath | None, ...]
 
 
 def read_csv(path: Path, *, required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -6,6 +6,9 @@ cut, just above 0.5, makes the binary mask p > 0.5 readable from the same byte:
 
     level = index of the highest of the 256 ascending CUTS that p reaches     0..255; CUTS[0] = 0, so 0 is p < t_1
 
+Protocol `refavs` also cuts at p > 0.4, which lies within level 101 and for which a byte has no value left. So a stored
+map ends with one bit for each of its pixels of that level, usually a few hundred.
+
 Legend: H, W = size of the score map.
 """
 
@@ -37,6 +40,9 @@ CUTS = np.sort(np.append(_THRESHOLDS, _JUST_ABOVE_HALF))
 # p >= t_i is level >= THRESHOLD_LEVELS[i]; p > 0.5 is level >= FOREGROUND_LEVEL.
 THRESHOLD_LEVELS = np.searchsorted(CUTS, _THRESHOLDS)
 FOREGROUND_LEVEL = int(np.searchsorted(CUTS, _JUST_ABOVE_HALF))
+# p > LOW_CUT is level > LOW_LEVEL; at that level, it is the bit that `compress` adds.
+LOW_CUT = np.float32(0.4)
+LOW_LEVEL = int(np.searchsorted(CUTS, LOW_CUT, side="right")) - 1
 
 
 def encode(probabilities_HW: np.ndarray) -> np.ndarray:
@@ -53,9 +59,14 @@ def foreground(levels_HW: np.ndarray) -> np.ndarray:
     return levels_HW >= FOREGROUND_LEVEL
 
 
-def compress(levels_HW: np.ndarray) -> bytes:
-    """Levels uint8 (H, W) as they are stored: zlib of the bytes in C order."""
-    return zlib.compress(np.ascontiguousarray(levels_HW, np.uint8).tobytes(), level=6)
+def compress(probabilities_HW: np.ndarray) -> bytes:
+    """A score map as it is stored: zlib of its levels in C order, then of one bit, p > 0.4, for each at LOW_LEVEL.
+
+    probabilities_HW: float32 0..1; errors as in `encode`.
+    """
+    levels_HW = encode(probabilities_HW)
+    bits = np.packbits(probabilities_HW[levels_HW == LOW_LEVEL] > LOW_CUT)
+    return zlib.compress(levels_HW.tobytes() + bits.tobytes(), level=6)
 
 
 def decompress(data: bytes | None, *, size: int) -> np.ndarray:
@@ -63,13 +74,29 @@ def decompress(data: bytes | None, *, size: int) -> np.ndarray:
 
     ValueError where the data is damaged or of another size.
     """
+    return _expand(data, size=size)[0]
+
+
+def decompress_low(data: bytes | None, *, size: int) -> np.ndarray:
+    """The binary mask p > 0.4, bool (size, size), of what `compress` stored; errors as in `decompress`."""
+    levels_HW, bits = _expand(data, size=size)
+    low_HW = levels_HW > LOW_LEVEL
+    unclear = levels_HW == LOW_LEVEL
+    low_HW[unclear] = np.unpackbits(bits, count=np.count_nonzero(unclear)).astype(bool)
+    return low_HW
+
+
+def _expand(data: bytes | None, *, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The levels uint8 (size, size) and the packed bits of the pixels at LOW_LEVEL."""
     if data is None:
-        return np.zeros((size, size), np.uint8)
+        return np.zeros((size, size), np.uint8), np.zeros(0, np.uint8)
+    num_px = size * size
     expander = zlib.decompressobj()
     try:
-        flat = expander.decompress(data, size * size + 1)
+        flat = np.frombuffer(expander.decompress(data, num_px + (num_px + 7) // 8 + 1), np.uint8)
     except zlib.error as error:
         raise ValueError(f"the score map is damaged ({error}): run `dvc repro segment` again") from None
-    if len(flat) != size * size or not expander.eof:
-        raise ValueError(f"the score map holds {len(flat)} bytes or more, expected {size} x {size}")
-    return np.frombuffer(flat, np.uint8).reshape(size, size)
+    levels_HW, bits = flat[:num_px], flat[num_px:]
+    if len(levels_HW) != num_px or not expander.eof or len(bits) != (np.count_nonzero(levels_HW == LOW_LEVEL) + 7) // 8:
+        raise ValueError(f"the score map holds {len(flat)} bytes or more, which is not one of {size} x {size} px")
+    return levels_HW.reshape(size, size), bits

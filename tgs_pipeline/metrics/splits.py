@@ -1,4 +1,4 @@
-"""Scores of splits: means over samples, coverage, and the same as CSV for `dvc plots`.
+"""Scores of splits: means over samples or batches, coverage, and the same as CSV for `dvc plots`.
 
 A split is scored by J and F over its samples, and by S over its null samples. Null samples of a split that also holds
 others (train, val) form a section of their own, `<split>_null`; those of `test_n` are the section `test_n`.
@@ -10,8 +10,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tgs_pipeline.metrics import protocols
+from tgs_pipeline.metrics.protocols import Protocol
+from tgs_pipeline.metrics.tally import Batches, Tally
+
 NULL_SPLIT = "test_n"
 MIXED = ("test_s", "test_u")  # their plain mean is `mix` (UPSTREAM_FACTS 5.1)
+SCORES = ("J", "F", "JF")
 MAX_CURVE_POINTS = 200
 
 
@@ -22,22 +27,29 @@ Values = dict[str, float | int | None]
 class _Section:
     """What is known of one section so far: scores of its scored samples, and counts of all."""
 
+    batches: Batches | None  # None where the protocol is a mean over samples
     samples: int = 0
     frames: int = 0
     frames_expected: int = 0
     values: dict[str, list[float]] = field(default_factory=dict)
 
-    def add(self, row: dict, names: tuple[str, ...]) -> None:
+    def add(self, row: dict, names: tuple[str, ...], tally: Tally | None) -> None:
         self.samples += 1
         self.frames += row["num_frames"]
         self.frames_expected += row["num_frames_expected"]
         if row["status"] != "failed":
             for name in names:
                 self.values.setdefault(name, []).append(row[name])
+            if self.batches is not None and tally is not None:
+                self.batches.add(tally)
 
-    def mean(self, name: str) -> float | None:
-        """Mean over the scored samples; None where none is."""
-        return float(np.mean(self.values[name])) if name in self.values else None
+    def means(self, names: tuple[str, ...]) -> Values:
+        """Means over the scored samples or their batches; None where none is."""
+        if self.batches is None:
+            return {name: float(np.mean(self.values[name])) if name in self.values else None for name in names}
+        means: Values = {**self.batches.means()}
+        means["JF"] = _plain_mean([means.get("J"), means.get("F")])
+        return {name: means.get(name) for name in names}
 
     def counts(self) -> Values:
         covered = self.frames / self.frames_expected if self.frames_expected else 0.0
@@ -45,40 +57,40 @@ class _Section:
 
 
 class Splits:
-    """Collects scores rows (artifacts/scores.py)."""
+    """Collects scores rows (artifacts/scores.py) in the order of the samples, of which batches are made."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, protocol: Protocol) -> None:
+        self.protocol = protocol
         self.found: dict[str, _Section] = {}
         self.null: dict[str, _Section] = {}
         self.reasons: list[str] = []
 
-    def add(self, row: dict) -> None:
-        """Count one sample."""
+    def add(self, row: dict, tally: Tally | None = None) -> None:
+        """Count one sample; tally: what a scored one adds to its batch, None where the protocol knows no batches."""
         split = row["split"]
         if row["is_null"]:
             name = split if split == NULL_SPLIT else f"{split}_null"
-            self.null.setdefault(name, _Section()).add(row, ("S",))
+            self.null.setdefault(name, _Section(protocols.null_batches(self.protocol))).add(row, ("S",), tally)
         else:
             name = f"{split}_not_null" if split == NULL_SPLIT else split
-            self.found.setdefault(name, _Section()).add(row, ("J", "F", "JF"))
+            self.found.setdefault(name, _Section(protocols.batches(self.protocol))).add(row, SCORES, tally)
         if row["status"] == "failed":
             self.reasons.append(f"{row['uid']} (row {row['row']}): {row['reason']}")
 
     def metrics(self) -> dict[str, Values]:
-        """The `splits` of metrics.json: means over scored samples (None where there is none), and what they cover.
+        """The `splits` of metrics.json: means of what is scored (None where nothing is), and what they cover.
 
         samples: all samples of the section. coverage: frames scored / frames that the benchmark defines, 0..1.
         false_positive_rate: share of scored null samples with any foreground, or without a readable answer (S = 1).
         """
         result: dict[str, Values] = {}
         for name, section in self.found.items():
-            result[name] = {"J": section.mean("J"), "F": section.mean("F"), "JF": section.mean("JF")}
-            result[name].update(section.counts())
+            result[name] = section.means(SCORES) | section.counts()
         if all(name in self.found for name in MIXED):
-            result["mix"] = {score: _plain_mean([result[name][score] for name in MIXED]) for score in ("J", "F", "JF")}
+            result["mix"] = {score: _plain_mean([result[name][score] for name in MIXED]) for score in SCORES}
         for name, section in self.null.items():
             alarms = [value > 0 for value in section.values.get("S", [])]
-            result[name] = {"S": section.mean("S"), "false_positive_rate": float(np.mean(alarms)) if alarms else None}
+            result[name] = section.means(("S",)) | {"false_positive_rate": float(np.mean(alarms)) if alarms else None}
             result[name].update(section.counts())
         return result
 

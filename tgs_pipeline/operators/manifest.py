@@ -9,9 +9,10 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from tgs_pipeline.artifacts import samples, table
-from tgs_pipeline.data import media_folder, ref_avsbench
-from tgs_pipeline.data.media import content_hash, image_size
+from tgs_pipeline.data import avsbench, media_folder, mevis, ref_avsbench, ref_davis17, ref_youtube_vos
+from tgs_pipeline.data.media import content_hash
 from tgs_pipeline.data.sample import Sample
+from tgs_pipeline.data.truth import file_of, truth_size
 from tgs_pipeline.execution import Execution, StageError
 from tgs_pipeline.params import Dataset, Params
 from tgs_pipeline.workspace import Workspace
@@ -43,7 +44,7 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
 
 
 def metadata_path(dataset: Dataset, root: Path) -> Path:
-    """The CSV file below the root; ValueError where the name leads out of it."""
+    """The CSV file or folder of expressions below the root; ValueError where the name leads out of it."""
     path = root / dataset.metadata
     if not path.resolve().is_relative_to(root.resolve()):
         raise ValueError(f"dataset.metadata {dataset.metadata!r} leads out of dataset.root {root}")
@@ -58,6 +59,20 @@ def read_samples(dataset: Dataset, root: Path) -> Iterator[Sample]:
             return ref_avsbench.read_samples(metadata, splits=dataset.splits)
         case "media_folder":
             return media_folder.read_samples(metadata, splits=dataset.splits)
+        case "avsbench_s4":
+            return avsbench.read_s4(metadata, splits=dataset.splits)
+        case "avsbench_ms3":
+            return avsbench.read_ms3(metadata, splits=dataset.splits)
+        case "avsbench_v2":
+            return avsbench.read_v2_binary(metadata, splits=dataset.splits)
+        case "avsbench_semantic":
+            return avsbench.read_semantic(metadata, splits=dataset.splits)
+        case "ref_youtube_vos":
+            return ref_youtube_vos.read_samples(metadata, splits=dataset.splits)
+        case "ref_davis17":
+            return ref_davis17.read_samples(metadata, splits=dataset.splits)
+        case "mevis":
+            return mevis.read_samples(metadata, splits=dataset.splits)
 
 
 class _Inspector:
@@ -69,7 +84,7 @@ class _Inspector:
         self.missing: dict[PurePosixPath, None] = {}  # ordered set
         self.problems: list[str] = []
         self._hash = lru_cache(maxsize=NUM_FILES_REMEMBERED)(content_hash)
-        self._header_size = lru_cache(maxsize=NUM_FILES_REMEMBERED)(image_size)
+        self._header_size = lru_cache(maxsize=NUM_FILES_REMEMBERED)(truth_size)
 
     def row(self, sample: Sample) -> dict:
         """The samples row of one sample."""
@@ -103,7 +118,7 @@ class _Inspector:
                 raise ValueError(f"{self.root / sample.frames[0].parent}: holds none of the frames of {sample.uid}")
             row["height"], row["width"] = self._size(frames, masks)
             row["frame_hashes"] = [self._hash(self.root / path) for path in frames]
-            row["mask_hashes"] = [None if path is None else self._hash(self.root / path) for path in masks]
+            row["mask_hashes"] = [None if path is None else self._hash(self.root / file_of(path)) for path in masks]
             row["audio_hash"] = None if audio is None else self._hash(self.root / audio)
         except ValueError as error:
             row |= {name: [] for name in PER_FRAME} | {"status": "failed", "reason": str(error)}
@@ -111,9 +126,10 @@ class _Inspector:
         return row
 
     def _exists(self, path: PurePosixPath) -> bool:
-        if (self.root / path).is_file():
+        file = file_of(path)
+        if (self.root / file).is_file():
             return True
-        self.missing[path] = None
+        self.missing[file] = None
         return False
 
     def _mask(self, sample: Sample, index: int) -> PurePosixPath | None:
@@ -121,7 +137,7 @@ class _Inspector:
         if not sample.masks:
             return None
         path = sample.masks[index]
-        if sample.is_null and not (self.root / path).is_file():
+        if path is None or (sample.is_null and not (self.root / file_of(path)).is_file()):
             return None
         return path if self._exists(path) else None
 

@@ -15,6 +15,7 @@ from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Params, Report
 from tgs_pipeline.report import entries, page
 from tgs_pipeline.report.faithfulness import read_faithfulness
+from tgs_pipeline.report.published import Fingerprints, compare, read_published
 from tgs_pipeline.report.records import read_records
 from tgs_pipeline.report.selection import select
 from tgs_pipeline.report.shards import ShardWriter
@@ -39,7 +40,7 @@ def _write(folder: Path, report: Report, workspace: Workspace) -> None:
     metrics = _read_metrics(workspace.metrics)
     faithfulness = read_faithfulness(workspace.faithfulness_metrics)
     selection = select(workspace.samples, max_samples=report.max_samples)
-    summary, index = Summary(), page.Index()
+    summary, index, found = Summary(), page.Index(), Fingerprints()
     videos: dict[str, int] = {}
     with (
         ShardWriter(folder, "samples", size=page.SAMPLES_PER_SHARD) as answers,
@@ -48,6 +49,7 @@ def _write(folder: Path, report: Report, workspace: Workspace) -> None:
         for record in tqdm(read_records(workspace), desc="report", total=selection.num_total, disable=None):
             sample = record.sample
             summary.add(record)
+            found.add(record)
             if sample["row"] not in selection.rows:
                 continue
             index.add(record)
@@ -58,6 +60,7 @@ def _write(folder: Path, report: Report, workspace: Workspace) -> None:
     html = page.render(
         title=report.title,
         metrics=metrics,
+        comparison=compare(read_published(), metrics, found),
         faithfulness=faithfulness,
         summary=summary,
         index=index,

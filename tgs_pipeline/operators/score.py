@@ -25,17 +25,19 @@ from tqdm import tqdm
 from tgs_pipeline.artifacts import masks, scores, table
 from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
 from tgs_pipeline.artifacts.publish import write_text
-from tgs_pipeline.data.media import read_mask
+from tgs_pipeline.data.truth import read_truth
 from tgs_pipeline.execution import WHOLE, Execution, first_reasons
 from tgs_pipeline.executors import local
-from tgs_pipeline.metrics import davis, levels, rle, splits, tgs
+from tgs_pipeline.metrics import levels, protocols, rle, splits
+from tgs_pipeline.metrics.protocols import FRAME_SIZED, Predicted
+from tgs_pipeline.metrics.tally import Tally
 from tgs_pipeline.params import Params, Score
 from tgs_pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 MASK_COLUMNS = ["uid", "row", "frame_index", "height", "width", "status", "reason"]
-MAP_COLUMNS = {"tgs": ["levels", "levels_size"], "davis": ["rle"]}
+MAP_COLUMNS = {name: ["rle"] if name in FRAME_SIZED else ["levels", "levels_size"] for name in protocols.NAMES}
 
 
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
@@ -43,9 +45,12 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     if execution.shard != WHOLE:
         return  # nothing here is worth sharing out
     settings = params.score
-    found = splits.Splits()
+    found = splits.Splits(protocol=settings.protocol)
     table.write_rows(workspace.scores, scores.SCHEMA, _view(settings, workspace, execution, found))
-    metrics = {"protocol": settings.protocol, "splits": found.metrics()}
+    metrics: dict[str, object] = {"protocol": settings.protocol}
+    if settings.protocol == "tgs":
+        metrics["gt_resize"] = settings.gt_resize  # the one setting that changes what a score means
+    metrics["splits"] = found.metrics()
     write_text(workspace.metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     write_text(workspace.metrics.with_name("splits.csv"), found.splits_csv())
     write_text(workspace.metrics.with_name("curve.csv"), found.curve_csv())
@@ -54,29 +59,39 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
         log.warning("score: %d samples are not scored:\n%s", len(found.reasons), first_reasons(found.reasons))
 
 
-def score_sample(rows: tuple[dict, list[list[dict]]], *, settings: Score, dataset: Path) -> dict:
-    """The scores row of one sample from its row of samples and [its rows of masks], one for each frame index."""
+def score_sample(rows: tuple[dict, list[list[dict]]], *, settings: Score, dataset: Path) -> tuple[dict, Tally | None]:
+    """The scores row of one sample from its row of samples and [its rows of masks], one for each frame index.
+
+    Beside it, what the sample adds to its batch, where the protocol scores batches and the sample is scored.
+    """
     sample, (frames,) = rows
     row = {name: sample[name] for name in ("uid", "row", "vid", "split", "is_null")}
     row |= {"J": None, "F": None, "JF": None, "S": None, "num_frames": 0, "num_frames_expected": sample["num_frames"]}
     reason = _why_not(sample, frames)
     if reason is not None:
-        return row | {"status": "failed", "reason": reason}
+        return row | {"status": "failed", "reason": reason}, None
     if not sample["is_null"]:
         known = [path is not None for path in sample["mask_paths"]]
         frames = list(compress(frames, known))
     unread = next((frame for frame in frames if frame["status"] == "no_answer"), None)
     outcome = {"num_frames": len(frames), "status": "ok", "reason": None}
     if unread is not None:
+        row |= {"S": 1.0} if sample["is_null"] else {"J": 0.0, "F": 0.0, "JF": 0.0}
         outcome |= {"status": "no_answer", "reason": unread["reason"]}
+        return row | outcome, _worst(sample, frames, settings)
     try:
-        if sample["is_null"]:
-            value = 1.0 if unread else tgs.null_score([binary(frame, settings) for frame in frames])
-            return row | outcome | {"S": value}
-        region, contour = (0.0, 0.0) if unread else _region_and_contour(sample, frames, settings, dataset)
+        scores, tally = _scores(sample, frames, settings, dataset)
     except ValueError as error:
-        return row | {"status": "failed", "reason": str(error)}
-    return row | outcome | {"J": region, "F": contour, "JF": (region + contour) / 2}
+        return row | {"status": "failed", "reason": str(error)}, None
+    return row | outcome | scores, tally
+
+
+def _worst(sample: dict, frames: list[dict], settings: Score) -> Tally:
+    if settings.protocol in FRAME_SIZED:
+        num_px = sum(frame["height"] * frame["width"] for frame in frames)
+    else:
+        num_px = sum(frame["levels_size"] ** 2 for frame in frames)
+    return protocols.worst(num_frames=len(frames), num_px=num_px, is_null=sample["is_null"])
 
 
 def _why_not(sample: dict, frames: list[dict]) -> str | None:
@@ -93,26 +108,41 @@ def _why_not(sample: dict, frames: list[dict]) -> str | None:
     return None if any(path is not None for path in sample["mask_paths"]) else "no ground truth"
 
 
-def _region_and_contour(sample: dict, frames: list[dict], settings: Score, dataset: Path) -> tuple[float, float]:
-    """(J, F) over the frames with ground truth; ValueError names the file that cannot be used."""
-    greys = []
-    for path, frame in zip(filter(None, sample["mask_paths"]), frames, strict=True):
-        grey = read_mask(dataset / path)
-        if grey.shape != (frame["height"], frame["width"]):
-            raise ValueError(
-                f"{dataset / path}: {grey.shape[1]} x {grey.shape[0]} px, but frame {frame['frame_index']} has "
-                f"{frame['width']} x {frame['height']} px"
-            )
-        greys.append(grey)
-    match settings.protocol:
-        case "davis":
-            return davis.score_video([binary(frame, settings) for frame in frames], [grey > 0 for grey in greys])
-        case "tgs":
-            gt_THW = [
-                tgs.resize_gt(grey, height=frame["levels_size"], width=frame["levels_size"], how=settings.gt_resize)
-                for grey, frame in zip(greys, frames, strict=True)
-            ]
-            return tgs.score_video([_levels(frame) for frame in frames], gt_THW)
+def _scores(sample: dict, frames: list[dict], settings: Score, dataset: Path) -> tuple[dict[str, float], Tally | None]:
+    """{"J", "F", "JF"} or {"S"}; ValueError names the file that cannot be used."""
+    if sample["is_null"]:
+        value, tally = protocols.score_null([binary(frame, settings) for frame in frames], protocol=settings.protocol)
+        return {"S": value}, tally
+    truth = [
+        _truth(dataset / path, frame, settings)
+        for path, frame in zip(filter(None, sample["mask_paths"]), frames, strict=True)
+    ]
+    scores, tally = protocols.score_sample(_predicted(frames, settings), truth, protocol=settings.protocol)
+    return scores | {"JF": (scores["J"] + scores["F"]) / 2}, tally
+
+
+def _truth(path: Path, frame: dict, settings: Score) -> np.ndarray:
+    """The ground truth of a frame, bool, on the grid that the protocol scores."""
+    grey = read_truth(path)
+    if grey.shape != (frame["height"], frame["width"]):
+        raise ValueError(
+            f"{path}: {grey.shape[1]} x {grey.shape[0]} px, but frame {frame['frame_index']} has "
+            f"{frame['width']} x {frame['height']} px"
+        )
+    if settings.protocol in FRAME_SIZED:
+        return grey > 0
+    size = frame["levels_size"]
+    return protocols.resize_gt(grey, height=size, width=size, protocol=settings.protocol, how=settings.gt_resize)
+
+
+def _predicted(frames: list[dict], settings: Score) -> Predicted:
+    if settings.protocol in FRAME_SIZED:
+        return Predicted([binary(frame, settings) for frame in frames])
+    levels_THW = [_levels(frame) for frame in frames]
+    if settings.protocol != "refavs":
+        return protocols.from_levels(levels_THW)
+    low_THW = [levels.decompress_low(frame["levels"], size=frame["levels_size"]) for frame in frames]
+    return protocols.from_levels(levels_THW, low_THW)
 
 
 def _levels(frame: dict) -> np.ndarray:
@@ -121,9 +151,9 @@ def _levels(frame: dict) -> np.ndarray:
 
 def binary(frame: dict, settings: Score) -> np.ndarray:
     """The predicted mask, bool, on the grid that the protocol scores."""
-    if settings.protocol == "tgs":
-        return levels.foreground(_levels(frame))
-    return rle.decode(frame["rle"], height=frame["height"], width=frame["width"])
+    if settings.protocol in FRAME_SIZED:
+        return rle.decode(frame["rle"], height=frame["height"], width=frame["width"])
+    return levels.foreground(_levels(frame))
 
 
 def _view(settings: Score, workspace: Workspace, execution: Execution, found: splits.Splits) -> Iterator[dict]:
@@ -131,6 +161,6 @@ def _view(settings: Score, workspace: Workspace, execution: Execution, found: sp
     predicted = Artifact(workspace.masks, masks.SCHEMA, columns=[*MASK_COLUMNS, *MAP_COLUMNS[settings.protocol]])
     score = partial(score_sample, settings=settings, dataset=workspace.dataset)
     scored = local.prefetch(score, read_by_sample(workspace.samples, [predicted]), num_loaders=execution.num_loaders)
-    for row in tqdm(scored, desc="score", unit="sample", disable=None):
-        found.add(row)
+    for row, tally in tqdm(scored, desc="score", unit="sample", disable=None):
+        found.add(row, tally)
         yield row

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 WINDOW_ROWS = 4096  # rows within which units of one frame are brought together
 UNIT = pa.schema(
     [
@@ -139,7 +139,6 @@ class SegmentOperator:
                 failed = {"key": key, "status": "failed", "reason": f"frame {path}: {answer.reason}"}
                 rows.append(dict.fromkeys(PAYLOAD.names) | failed)
                 continue
-            score_map = score_levels(answer.low_res_logits, size_px=self.levels_size_px)
             rows.append(
                 {
                     "key": key,
@@ -148,21 +147,21 @@ class SegmentOperator:
                     "height": answer.mask.shape[0],
                     "width": answer.mask.shape[1],
                     "rle": rle.encode(answer.mask),
-                    "levels": levels.compress(score_map),
+                    "levels": levels.compress(score_map(answer.low_res_logits, size_px=self.levels_size_px)),
                     "predicted_iou": answer.predicted_iou,
                 }
             )
         return pa.Table.from_pylist(rows, schema=pa.schema([*OUTCOME, *PAYLOAD]))
 
 
-def score_levels(low_res_logits: np.ndarray, *, size_px: int) -> np.ndarray:
-    """Levels uint8 (size_px, size_px) of logits float32 (h, w): bilinear, then sigmoid, as upstream (4.4)."""
+def score_map(low_res_logits: np.ndarray, *, size_px: int) -> np.ndarray:
+    """Probabilities float32 (size_px, size_px) of logits float32 (h, w): bilinear, then sigmoid, as upstream (4.4)."""
     import torch
     import torch.nn.functional as F
 
     logits = torch.from_numpy(low_res_logits)[None, None]
     resized = F.interpolate(logits, (size_px, size_px), mode="bilinear", align_corners=False)
-    return levels.encode(resized[0, 0].sigmoid().numpy())
+    return resized[0, 0].sigmoid().numpy()
 
 
 def _key(recipe: Recipe, row: dict) -> str:

@@ -8,7 +8,8 @@ from typing import TypedDict
 
 import numpy as np
 
-from tgs_pipeline.data.media import read_audio, read_image, read_mask
+from tgs_pipeline.data.media import read_audio, read_image
+from tgs_pipeline.data.truth import read_truth
 from tgs_pipeline.metrics import rle
 from tgs_pipeline.report import thumbnails
 from tgs_pipeline.report.records import Record, Row
@@ -179,7 +180,7 @@ def _truth(path: str | None, sample: Row, dataset: Path, size: tuple[int, int]) 
     if path is None:
         return {"rle": None, "reason": "no ground truth for this frame"}
     try:
-        return {"rle": thumbnails.run_lengths(read_mask(dataset / path) > 0, size), "reason": None}
+        return {"rle": thumbnails.run_lengths(read_truth(dataset / path) > 0, size), "reason": None}
     except ValueError as error:
         return {"rle": None, "reason": _inside(error, dataset)}
 

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from tgs_pipeline.artifacts.boxes import RULES
 from tgs_pipeline.report.charts import histogram
 from tgs_pipeline.report.faithfulness import Faithfulness
+from tgs_pipeline.report.published import Comparison
 from tgs_pipeline.report.records import Record
 from tgs_pipeline.report.selection import Selection
 from tgs_pipeline.report.shards import script_json
@@ -51,8 +52,8 @@ class Index:
             column.append(round(value, 4) if isinstance(value, float) else value)
 
 
-def render(*, title: str, metrics: Mapping[str, Any], faithfulness: Faithfulness, summary: Summary, index: Index,
-           selection: Selection, videos: Mapping[str, int]) -> str:  # fmt: skip
+def render(*, title: str, metrics: Mapping[str, Any], comparison: Comparison | None, faithfulness: Faithfulness,
+           summary: Summary, index: Index, selection: Selection, videos: Mapping[str, int]) -> str:  # fmt: skip
     """The text of index.html. metrics: content of metrics.json; videos: number of each video in the media shards."""
     style = _part("page.css")
     script = "".join(_part(name) for name in SCRIPTS)
@@ -72,6 +73,8 @@ def render(*, title: str, metrics: Mapping[str, Any], faithfulness: Faithfulness
         protocol=metrics["protocol"],
         splits=metrics["splits"],
         split_names=SPLIT_NAMES,
+        metric_names={"J": "J", "F": "F", **SCORE_NAMES},
+        comparison=comparison,
         faithfulness=faithfulness,
         stages=[(stage, summary.statuses_of(stage)) for stage in STAGES],
         rules=[(rule, summary.rules[rule], why) for rule, why in RULES.items() if summary.rules[rule]],

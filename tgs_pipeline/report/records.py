@@ -14,7 +14,7 @@ from tgs_pipeline.workspace import Workspace
 
 Row = dict[str, Any]  # one row of an artifact; its keys are the names of the artifact's schema
 
-MASK_COLUMNS = [name for name in masks.SCHEMA.names if name not in ("levels", "levels_size")]
+MASK_COLUMNS = [name for name in masks.SCHEMA.names if name != "levels"]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tgs_pipeline.artifacts import boxes, chains, samples, table
 from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
-from tgs_pipeline.data.media import read_mask
+from tgs_pipeline.data.truth import read_truth
 from tgs_pipeline.workspace import Workspace
 
 
@@ -49,7 +49,7 @@ def _box(sample: dict, path: str | None, workspace: Workspace) -> dict:
            "status": "no_box", "reason": "the object is not in this frame"}  # fmt: skip
     if sample["is_null"] or path is None:
         return row
-    mask = read_mask(workspace.dataset / path) > 0
+    mask = read_truth(workspace.dataset / path) > 0
     if not mask.any():
         return row
     y, x = np.nonzero(mask)

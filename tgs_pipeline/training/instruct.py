@@ -27,8 +27,9 @@ from tgs_pipeline.artifacts import features, samples
 from tgs_pipeline.artifacts.lookup import Lookup
 from tgs_pipeline.artifacts.table import read_rows
 from tgs_pipeline.backends.teacher.base import make_picture
-from tgs_pipeline.data.media import read_image, read_mask
+from tgs_pipeline.data.media import read_image
 from tgs_pipeline.data.sample import read_csv
+from tgs_pipeline.data.truth import read_truth
 from tgs_pipeline.params import Params
 from tgs_pipeline.prompts import instruct as prompt
 from tgs_pipeline.rows import Recipe
@@ -178,7 +179,7 @@ def _place(unit: dict, *, root: Path) -> _Place | None:
     """Where the ground truth shows most of the target; None where it shows it nowhere."""
     best, most = None, 0
     for offset, path in enumerate(unit["mask_paths"]):
-        mask = None if path is None else read_mask(root / path) > 0
+        mask = None if path is None else read_truth(root / path) > 0
         if mask is not None and (num_px := int(mask.sum())) > most:
             best, most = (offset, mask), num_px
     if best is None:

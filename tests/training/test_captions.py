@@ -92,12 +92,12 @@ def test_tinyworld_captions_tell_what_the_scene_holds():
     for plan, row in ((plan, row) for plan in plans for row in rows["visual"] if row["vid"] == plan.vid):
         assert all(item.category in row["target"] for item in plan.scene.objects)
         for item in plan.scene.sounding():
-            assert re.search(rf"\b{item.category} \w+ \w+ from \d", heard[plan.vid])
+            assert re.search(rf"\b{item.category} \w+ \w+ in \d", heard[plan.vid])
     crossed = [plan for plan in plans if plan.null and plan.null.prefix == "null_c"]
     assert crossed
     for plan in crossed:
         for category, _ in plan.null.scene.unseen_voices:
-            assert re.search(rf"\b{category} \w+ \w+ from \d", heard[f"null_c-{plan.vid}"])
+            assert re.search(rf"\b{category} \w+ \w+ in \d", heard[f"null_c-{plan.vid}"])
     assert not [text for text in heard.values() if "unseen" in text]  # the sound alone does not tell
     again = captions.tinyworld("audio", seed=3, num_clips=num_clips | {"train": 2}, splits=["train"])
     assert [row["target"] for row in again] == [row["target"] for row in rows["audio"]][: len(vids) - 3]

@@ -86,7 +86,7 @@ def test_the_command_prints_a_table_or_json(runs):
     text = CliRunner().invoke(app, ["compare", a, b, "--top", "1"]).output
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert lines[0] == "protocol tgs"
-    assert lines[1].endswith("/a: think corrected, ground parity") and lines[2].endswith("/b: corrected")
+    assert lines[1].endswith("/a, compat think corrected, ground parity") and lines[2].endswith("/b, compat corrected")
     assert "test_s JF 0.5000 0.4000 -0.1000" in lines and "test_n S - 0.1000 -" in lines
     assert lines[-3:] == [
         "3 of 5 samples moved:", "JF - -> 0.3000 - a_4 (row 3, test_s), differs since score",

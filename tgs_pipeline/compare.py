@@ -96,7 +96,8 @@ def as_text(found: Comparison, *, a: Path, b: Path, num_shown: int) -> str:
     """What `tgs compare` prints: a table of splits, then the `num_shown` samples that moved most."""
     lines = [f"protocol {found.protocol}"]
     lines += [
-        f"{name}  {path}: {summary(compat)}" for name, path, compat in zip("AB", (a, b), found.compat, strict=True)
+        f"{name}  {path}, compat {summary(compat)}"
+        for name, path, compat in zip("AB", (a, b), found.compat, strict=True)
     ]
     lines.append(f"{'split':16} {'metric':20} {'A':>9} {'B':>9} {'B - A':>9}")
     for split, metrics in found.splits.items():

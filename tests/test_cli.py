@@ -22,6 +22,22 @@ def test_a_profile_is_printed_as_it_is(tgs):
     assert unknown.exit_code == 1 and "there are: benchmark-tiny, tiny" in unknown.stderr
 
 
+def test_a_profile_is_printed_with_the_traps_of_upstream(tgs):
+    printed = tgs("profile", "tiny", "--compat", "parity", "--stage", "segment").stdout
+    assert "swap_channels: true " in printed and "input_size_px: 224 " in printed and "box_select: max " in printed
+    refused = tgs("profile", "tiny", "--compat", "parity", "--stage", "report")
+    assert refused.exit_code == 1 and "no trap is set there" in refused.stderr
+
+
+def test_scores_say_how_they_were_made(tgs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "artifacts/score").mkdir(parents=True)
+    metrics = {"protocol": "tgs", "compat": {"think": "parity", "score": "corrected"}, "splits": {"test_s": {"J": 0.5}}}
+    (tmp_path / "artifacts/score/metrics.json").write_text(json.dumps(metrics))
+    lines = tgs("scores", "--params", str(ROOT / "params.yaml")).stdout.splitlines()
+    assert lines[:2] == ["protocol tgs", "compat   think parity, score corrected"]
+
+
 def test_metadata_counts_what_is_unusual(tgs, tmp_path):
     write_dataset(tmp_path)
     counts = json.loads(tgs("metadata", str(tmp_path / "metadata.csv"), "--json").stdout)

@@ -68,6 +68,23 @@ def test_values_out_of_range_or_contradicting_are_refused(tmp_path, section, key
         load(write(tmp_path, change))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"think.padding": "read"}, "set faithfulness.num_samples to 0"),
+        ({"detect.caption_text": "verbatim", "ground.null_threshold": 0.5}, "which asks for `null` too"),
+    ],
+)
+def test_parity_that_contradicts_what_upstream_lacks_is_refused(tmp_path, changes, message):
+    def change(data):
+        for name, value in changes.items():
+            section, key = name.split(".")
+            data[section][key] = value
+
+    with pytest.raises(ParamsError, match=message):
+        load(write(tmp_path, change))
+
+
 def test_auto_needs_only_the_captions_of_its_fallbacks(tmp_path):
     def change(data):
         data["ground"]["prompt"] = "auto"

@@ -9,6 +9,8 @@ import typer
 
 from tgs_pipeline import params as params_file
 from tgs_pipeline import stage
+from tgs_pipeline.compat.traps import Compat
+from tgs_pipeline.compat.traps import summary as compat_summary
 from tgs_pipeline.rvos import cli as rvos_cli
 from tgs_pipeline.training.cli import app as train_app
 from tgs_pipeline.workspace import cache_folder
@@ -41,13 +43,27 @@ def check(params: ParamsFile = Path("params.yaml")) -> None:
 
 
 @app.command()
-def profile(name: Annotated[str, typer.Argument(help="A file of profiles/, without .yaml.")]) -> None:
+def profile(
+    name: Annotated[str, typer.Argument(help="A file of profiles/, without .yaml.")],
+    compat: Annotated[
+        Compat | None, typer.Option(help="Set every trap (docs/parity.md) as upstream has it, or right.")
+    ] = None,
+    stage_names: Annotated[
+        list[str] | None, typer.Option("--stage", help="Only the traps of this stage; may be given several times.")
+    ] = None,
+) -> None:
     """Print a complete params file; `tgs profile paper > params.yaml` makes it the current one."""
     known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
     if name not in known:
         typer.echo(f"error: no profile {name!r} in {PROFILES}/; there are: {', '.join(known) or 'none here'}", err=True)
         raise typer.Exit(1)
-    typer.echo((PROFILES / f"{name}.yaml").read_text(encoding="utf-8"), nl=False)
+    with stage.told_errors():
+        text = (PROFILES / f"{name}.yaml").read_text(encoding="utf-8")
+        if compat is not None:
+            from tgs_pipeline.compat.profiles import with_compat
+
+            text = with_compat(text, compat, stages=stage_names, where=str(PROFILES / f"{name}.yaml"))
+    typer.echo(text, nl=False)
 
 
 @app.command()
@@ -93,6 +109,7 @@ def scores(as_json: AsJson = False, params: ParamsFile = Path("params.yaml")) ->
             typer.echo(json.dumps(metrics, indent=2))
             return
         typer.echo(f"protocol {metrics['protocol']}")
+        typer.echo(f"compat   {compat_summary(metrics['compat'])}")
         for split, values in metrics["splits"].items():
             cells = [f"{name} {_number(value)}" for name, value in values.items()]
             typer.echo(f"{split:8} " + "  ".join(cells))
@@ -228,6 +245,21 @@ def evaluate(
         return
     typer.echo(f"protocol {protocol}, {len(result.samples)} samples")
     typer.echo("  ".join(f"{name} {_number(value)}" for name, value in result.mean.items()))
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A folder of artifacts of one run.")],
+    b: Annotated[Path, typer.Argument(help="The same of another run on the same samples.")],
+    top: Annotated[int, typer.Option(help="Samples to show, those that moved most.", min=0)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Set the scores of two runs side by side, such as of parity and corrected, and list the samples that moved."""
+    from tgs_pipeline import compare as comparing
+
+    with stage.told_errors():
+        found = comparing.compare(a, b)
+    typer.echo(json.dumps(found.to_json(), indent=2) if as_json else comparing.as_text(found, a=a, b=b, num_shown=top))
 
 
 @cache_app.command("stats")

@@ -91,6 +91,8 @@ class Think(Section):
     weights: Text
     reply_format: Literal["free", "enforced"]  # enforced: decoding is constrained to the tag structure of the prompt
     max_new_tokens: PositiveInt
+    prompt: Literal["inference", "training"]  # inference: without colon and quotes, as upstream asks (trap T2)
+    padding: Literal["masked", "read"]  # read: as text, in batches of 8 in CSV order, as upstream (trap T1)
     dtype: Dtype
 
 
@@ -108,6 +110,7 @@ class Detect(Section):
     backend: Literal["transformers", "groundingdino"]
     weights: Text
     captions: Annotated[list[Caption], Field(min_length=1)]
+    caption_text: Literal["cleaned", "verbatim"]  # verbatim: "null", "error" and "dog.." too, as upstream (T5, T23)
     floor: Fraction
     shortest_edge_px: Annotated[int, Field(ge=32, le=4096)]
     longest_edge_px: Annotated[int, Field(ge=32, le=8192)]
@@ -151,6 +154,8 @@ class Score(Section):
 
     protocol: Literal["tgs", "refavs", "avsbench", "alref", "davis"]  # metrics/protocols.py
     gt_resize: Literal["nearest", "bicubic_bool"]  # under tgs; bicubic_bool dilates it as upstream (trap T28)
+    repeated_uids: Literal["each", "first"]  # first: against the ground truth of the last, as upstream (trap T6)
+    missing: Literal["unscored", "scored"]  # scored: what lacks every file has J = F = 0, or S = 0 (trap T7)
 
 
 class Report(Section):
@@ -221,10 +226,27 @@ class Params(Section):
                 f"score.protocol is {self.score.protocol!r}, which scores maps of {grid_px} px, but "
                 f"segment.levels_size_px is {self.segment.levels_size_px}: set it to {grid_px}"
             )
+        if self.score.missing == "scored" and self.score.protocol != "tgs":
+            raise ValueError(
+                f"score.missing is 'scored', which only the evaluator behind protocol tgs does (trap T7), but "
+                f"score.protocol is {self.score.protocol!r}: set score.missing to unscored"
+            )
         if self.faithfulness.num_samples and self.think.backend == "reference":
             raise ValueError(
                 "think.backend is 'reference', which writes no chain that could be followed: "
                 "set faithfulness.num_samples to 0"
+            )
+        if self.faithfulness.num_samples and self.think.padding == "read":
+            raise ValueError(
+                "think.padding is 'read', so an answer depends on the batch of its reference, and faithfulness asks in "
+                "other batches: set faithfulness.num_samples to 0"
+            )
+        if self.detect.caption_text == "verbatim" and (
+            self.ground.prompt == "auto" or self.ground.null_threshold is not None
+        ):
+            raise ValueError(
+                "detect.caption_text is 'verbatim', which asks for `null` too: set ground.prompt to one column and "
+                "ground.null_threshold to null, which decide otherwise what is not asked for"
             )
         unknown = sorted(set(self.faithfulness.splits or []) - set(self.dataset.splits))
         if unknown:

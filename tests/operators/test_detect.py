@@ -141,3 +141,9 @@ def test_missing_weights_are_named(params, workspace):
     gone = params.model_copy(update={"detect": params.detect.model_copy(update={"weights": "nowhere"})})
     with pytest.raises(ValueError, match="weights nowhere are missing"):
         detect.run(gone, workspace, execution(workspace))
+
+
+def test_verbatim_captions_share_the_rows_of_the_cleaned_ones(params):
+    settings = params.detect
+    verbatim = settings.model_copy(update={"caption_text": "verbatim"})
+    assert detect.make_recipe(settings).key("hash", "dog.") == detect.make_recipe(verbatim).key("hash", "dog.")

@@ -61,7 +61,7 @@ def page(tmp_path_factory):
 
 def test_scores_stand_with_protocol_and_coverage(page):
     text = " ".join(page.text.split())
-    assert "Protocol tgs; J&F, J and F in percent" in text
+    assert "Protocol tgs, compat think corrected, score parity; J&F, J and F in percent" in text
     assert "test_s seen 62.5 50.0 75.0 – – 6 90.0 %" in text
     assert "mix seen and unseen 53.8 45.0 62.5 – – – –" in text
     assert "test_n null – – – 0.100 50.0 % 2 100.0 %" in text
@@ -107,11 +107,15 @@ def test_the_data_in_the_page_is_whole_and_inert(page):
 
 def test_text_of_params_and_metrics_is_escaped(tmp_path):
     workspace = write_example(tmp_path)
-    metrics = {"protocol": IMAGE_TAG, "splits": {IMAGE_TAG: METRICS["splits"]["test_s"]}}
+    metrics = {
+        "protocol": IMAGE_TAG,
+        "compat": {"score": IMAGE_TAG},
+        "splits": {IMAGE_TAG: METRICS["splits"]["test_s"]},
+    }
     workspace.metrics.write_text(json.dumps(metrics))
     escaped = Page(make(workspace, title=SCRIPT_TAG).read_text(encoding="utf-8"))
     assert not [tag for tag, _ in escaped.tags if tag == "img"]
-    assert escaped.text.count(IMAGE_TAG) == 3 and SCRIPT_TAG.split("\u2028")[0] in escaped.text
+    assert escaped.text.count(IMAGE_TAG) == 5 and SCRIPT_TAG.split("\u2028")[0] in escaped.text
 
 
 def test_published_scores_stand_beside_those_of_the_same_data_and_protocol(tmp_path, monkeypatch):
@@ -168,7 +172,7 @@ def test_a_failed_run_leaves_the_old_page_and_no_rest(tmp_path):
     with pytest.raises(ValueError, match=r"metrics.json is missing: run `dvc repro` to make score"):
         make(workspace)
     workspace.metrics.write_text("[]")
-    with pytest.raises(ValueError, match="lacks `protocol` or `splits`"):
+    with pytest.raises(ValueError, match="lacks `protocol`, `compat` or `splits`"):
         make(workspace)
     workspace.metrics.write_text("{")
     with pytest.raises(ValueError, match="not valid JSON"):

@@ -6,12 +6,14 @@ import pyarrow.parquet as pq
 import pytest
 from asked_example import sample, workspace_in
 from PIL import Image
+from project import ROOT
 
+from tgs_pipeline import params as params_file
 from tgs_pipeline.artifacts import masks, samples, table
 from tgs_pipeline.execution import Execution, Shard
 from tgs_pipeline.metrics import levels, rle
 from tgs_pipeline.operators import score
-from tgs_pipeline.params import Params, Score
+from tgs_pipeline.params import Params
 
 SIZE = (32, 32)
 SQUARE = np.zeros(SIZE, bool)
@@ -49,12 +51,24 @@ def mask(of: dict, frame_index: int, pred: np.ndarray | None, **changes: object)
     } | changes  # fmt: skip
 
 
-def run(workspace, pairs: list[tuple[dict, list[dict]]], *, protocol: str = "tgs", gt_resize: str = "nearest"):
+def make_params(**changes: str) -> Params:
+    params = params_file.load(ROOT / "params.yaml")
+    return params.model_copy(update={"score": params.score.model_copy(update=changes)})
+
+
+def run(
+    workspace,
+    pairs: list[tuple[dict, list[dict]]],
+    *,
+    protocol: str = "tgs",
+    gt_resize: str = "nearest",
+    **changes: str,
+):
     """The scores rows by uid, and metrics.json."""
     table.write(workspace.samples, samples.SCHEMA, [table.from_rows([one for one, _ in pairs], samples.SCHEMA)])
     found = [row for _, rows in pairs for row in rows]
     table.write(workspace.masks, masks.SCHEMA, [table.from_rows(found, masks.SCHEMA)])
-    params = Params.model_construct(score=Score(protocol=protocol, gt_resize=gt_resize))
+    params = make_params(protocol=protocol, gt_resize=gt_resize, **changes)
     score.run(params, workspace, EXECUTION)
     rows = pq.read_table(workspace.scores).to_pylist()
     assert [row["uid"] for row in rows] == [one["uid"] for one, _ in pairs]
@@ -199,7 +213,7 @@ def test_outputs_are_the_same_again_and_csv_files_stand_beside_them(workspace):
 
 
 def test_a_shard_writes_nothing(workspace):
-    params = Params.model_construct(score=Score(protocol="tgs", gt_resize="nearest"))
+    params = make_params()
     score.run(params, workspace, Execution(**vars(EXECUTION) | {"shard": Shard(0, 2)}))
     assert not workspace.scores.exists()
 
@@ -251,3 +265,46 @@ def test_one_object_of_a_png_of_labels_is_the_ground_truth(workspace):
     assert (rows["a_x_1"]["J"], rows["a_x_1"]["F"]) == (1, 1)
     rows, _ = run(workspace, [(one | {"mask_paths": ["labels.png#3"]}, [mask(one, 0, SQUARE)])], protocol="davis")
     assert rows["a_x_1"]["J"] == 0
+
+
+def test_a_repeated_uid_is_scored_once_against_its_last_ground_truth_where_asked_for(workspace):
+    first, last = reference("a_x_1", 0, gt=["nothing"]), reference("a_x_1", 7, gt=["square"])
+    pairs = [(first, [mask(first, 0, SQUARE)]), (last, [mask(last, 0, None)])]
+    run(workspace, pairs)
+    each = pq.read_table(workspace.scores).to_pylist()
+    assert [row["J"] for row in each] == pytest.approx([0.9375, 0])
+    assert json.loads(workspace.metrics.read_text())["splits"]["test_s"]["samples"] == 2
+    _, metrics = run(workspace, pairs, repeated_uids="first")
+    scored, left_out = pq.read_table(workspace.scores).to_pylist()
+    assert (scored["J"], scored["status"]) == (pytest.approx(1), "ok")
+    assert (left_out["J"], left_out["status"]) == (None, "repeated")
+    assert "the uid stands in row 0 already" in left_out["reason"]
+    assert metrics["splits"]["test_s"]["samples"] == 1 and metrics["splits"]["test_s"]["J"] == pytest.approx(1)
+    assert metrics["splits"]["test_s"]["coverage"] == 1
+
+
+def test_absence_scores_as_upstream_where_asked_for(workspace):
+    bare = reference("a_x_1", 0, gt=[None])
+    half = reference("b_x_1", 1, gt=["square", None])
+    absent = reference("null_m-a_null_1", 2, gt=[None], split="test_n", is_null=True)
+    pairs = [
+        (bare, [mask(bare, 0, SQUARE)]),
+        (half, [mask(half, 0, SQUARE), mask(half, 1, None)]),
+        (absent, [mask(absent, 0, SQUARE)]),
+    ]
+    rows, _ = run(workspace, pairs)
+    assert (rows["a_x_1"]["status"], rows["null_m-a_null_1"]["S"]) == ("failed", 0.25)
+    rows, metrics = run(workspace, pairs, missing="scored")
+    assert [rows["a_x_1"][name] for name in ("J", "F", "JF", "status")] == [0, 0, 0, "ok"]
+    assert rows["b_x_1"]["J"] == pytest.approx(1)
+    assert rows["null_m-a_null_1"]["S"] == 0  # perfect, although something is masked
+    assert "trap T7" in rows["a_x_1"]["reason"]
+    assert metrics["splits"]["test_s"]["J"] == pytest.approx(0.5)
+    assert metrics["splits"]["test_s"]["coverage"] == pytest.approx(1 / 3)
+
+
+def test_metrics_say_how_each_stage_was_made(workspace):
+    one = reference("a_x_1", 0, gt=["square"])
+    _, metrics = run(workspace, [(one, [mask(one, 0, SQUARE)])], gt_resize="bicubic_bool")
+    assert metrics["compat"]["think"] == "corrected"
+    assert metrics["compat"]["score"] == "mixed (T28 as upstream)"

@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -226,3 +227,87 @@ def test_missing_weights_and_features_say_what_to_do(workspace, weights, tmp_pat
     (workspace.features / "features-00000.arrow").unlink()
     with pytest.raises(ValueError, match=r"no features of video 'a': run `dvc repro features`"):
         think.run(make_params(weights), workspace, make_execution(workspace))
+
+
+class BatchRecorder(Recorder):
+    """Says how large its batch was, and remembers the references of each."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def think(self, requests):
+        self.batches.append([request.reference for request in requests])
+        replies = super().think(requests)
+        return [replace(reply, text=f"one of {len(requests)}") for reply in replies]
+
+
+@pytest.fixture
+def batch_recorder(monkeypatch):
+    recorder = BatchRecorder()
+    monkeypatch.setattr(think, "make_thinker", lambda params, *, device: recorder)
+    return recorder
+
+
+def write_many(workspace, *, num, split="test_s"):
+    rows = [
+        make_sample("a_dog_1", row) | {"uid": f"a_dog_{row}", "reference": f"dog {row}", "split": split}
+        for row in range(num)
+    ]
+    write(workspace.samples, samples.SCHEMA, [from_rows(rows, samples.SCHEMA)])
+
+
+@pytest.mark.parametrize("batch_size", [3, 8])
+def test_padding_that_is_read_is_read_in_batches_of_eight_in_csv_order(workspace, weights, batch_recorder, batch_size):
+    write_many(workspace, num=11)
+    execution = make_execution(workspace, batch_size=batch_size)
+    think.run(make_params(weights, padding="read"), workspace, execution)
+    assert batch_recorder.batches == [[f"dog {i}" for i in range(8)], [f"dog {i}" for i in range(8, 11)]]
+    assert [row["raw"] for row in read(workspace).values()] == ["one of 8"] * 8 + ["one of 3"] * 3
+    think.run(make_params(weights, padding="read"), workspace, execution)
+    assert len(batch_recorder.batches) == 2, "a second run asks nothing"
+
+
+def test_what_cannot_be_asked_is_in_no_batch(workspace, weights, batch_recorder):
+    think.run(make_params(weights, padding="read"), workspace, make_execution(workspace))
+    assert [len(batch) for batch in batch_recorder.batches] == [4]
+    rows = read(workspace)
+    assert (rows["c_dog_1"]["status"], rows["d_dog_1"]["reason"]) == ("failed", "frame 3 is missing")
+
+
+def test_another_batch_mate_is_another_question(workspace, weights, batch_recorder):
+    write_many(workspace, num=2)
+    think.run(make_params(weights, padding="read"), workspace, make_execution(workspace))
+    write_many(workspace, num=3)
+    think.run(make_params(weights, padding="read"), workspace, make_execution(workspace))
+    assert [len(batch) for batch in batch_recorder.batches] == [2, 3]
+
+
+def test_both_modes_with_a_real_model_differ_for_padded_prompts_alone(workspace, weights):
+    texts = {}
+    for padding in ("masked", "read"):
+        rows = [
+            make_sample("a_dog_1", 0) | {"uid": "short", "reference": "dog"},
+            make_sample("a_dog_1", 1) | {"uid": "long", "reference": "the dog the cat the dog the cat"},
+        ]
+        write(workspace.samples, samples.SCHEMA, [from_rows(rows, samples.SCHEMA)])
+        think.run(make_params(weights, padding=padding, reply_format="free"), workspace, make_execution(workspace))
+        texts[padding] = {uid: row["raw"] for uid, row in read(workspace).items()}
+    assert texts["masked"]["long"] == texts["read"]["long"]
+    assert texts["masked"]["short"] != texts["read"]["short"]
+
+
+def test_settings_of_compat_leave_the_keys_of_the_default_alone(weights):
+    def recipe(**changes):
+        return think.make_recipe(make_params(weights, **changes).think)
+
+    assert set(recipe().params) == {"backend", "reply_format", "max_new_tokens", "dtype"}
+    assert recipe() == recipe(prompt="training")  # the prompt itself is in the key
+    assert recipe(padding="read").params["padding"] == "read"
+
+
+def test_the_prompt_of_training_can_be_asked_with(workspace, weights, recorder):
+    think.run(make_params(weights), workspace, make_execution(workspace))
+    num_asked = len(recorder.asked)
+    think.run(make_params(weights, prompt="training"), workspace, make_execution(workspace))
+    assert len(recorder.asked) == 2 * num_asked

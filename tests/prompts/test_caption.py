@@ -64,3 +64,38 @@ def test_what_can_be_read_of_a_broken_reply_is_asked():
 def test_the_reference_needs_no_reply(status):
     broken = chain("a", 0, None, status=status, reason="no sound")
     assert ask(OK, broken, column="reference") == Asked("the guitar.")
+
+
+@pytest.mark.parametrize(
+    ("reply", "split", "expected"),
+    [
+        ("<s_object> Guitar </s_object>", "test_s", "guitar."),
+        ("<s_object>guitar.</s_object>", "test_s", "guitar.."),  # upstream adds a dot to any text
+        ("<s_object>null</s_object>", "test_s", "null."),
+        ("<s_object>Null</s_object>", "test_n", "null."),  # it compares with the lower-case word alone
+        ("<s_object>null.</s_object>", "test_n", "null.."),
+        ("<s_object>dog", "test_s", "error."),
+        ("nothing at all", "test_n", "error."),
+        ("<s_object>a</s_object><s_object>b</s_object>", "test_s", "a."),
+    ],
+)
+def test_verbatim_asks_for_what_upstream_asks_for(reply, split, expected):
+    said = chain("a", 0, None, status="malformed", reason="cut") | {"raw": reply}
+    asked = ask(OK | {"split": split}, said, column="s_object", caption_text="verbatim")
+    assert asked == Asked(expected)
+
+
+def test_verbatim_asks_for_nothing_where_test_n_is_exactly_null():
+    said = chain("a", 0, None) | {"raw": "<s_object>\nnull\n</s_object>"}
+    asked = ask(OK | {"split": "test_n"}, said, column="s_object", caption_text="verbatim")
+    assert (asked.caption, asked.status) == (None, "no_caption")
+
+
+def test_verbatim_leaves_references_and_what_failed_alone():
+    said = chain("a", 0, "Guitar") | {"raw": "<s_object>guitar</s_object>"}
+    assert ask(OK, said, column="reference", caption_text="verbatim") == Asked("the guitar.")
+    assert ask(OK, said | {"raw": None}, column="s_object", caption_text="verbatim") == Asked("guitar.")
+    failed = chain("a", 0, None, status="failed", reason="no sound")
+    assert ask(OK, failed, column="s_object", caption_text="verbatim").status == "failed"
+    empty = said | {"raw": "<s_object> . </s_object>"}
+    assert ask(OK, empty, column="s_object", caption_text="verbatim").status == "no_answer"

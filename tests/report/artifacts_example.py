@@ -146,6 +146,7 @@ FAITHFULNESS = {
 }
 METRICS = {
     "protocol": "tgs",
+    "compat": {"think": "corrected", "score": "parity"},
     "splits": {
         "test_s": {"J": 0.5, "F": 0.75, "JF": 0.625, "samples": 6, "coverage": 0.9},
         "test_u": {"J": 0.4, "F": 0.5, "JF": 0.45, "samples": 2, "coverage": 1.0},

@@ -17,7 +17,9 @@ SCHEMA = pa.schema(
         field("S", pa.float64(), "null metric, 0..1, lower is better", nullable=True),
         field("num_frames", pa.int32(), "frames scored"),
         field("num_frames_expected", pa.int32(), "frames that the benchmark defines"),
-        field("status", pa.string(), "ok | no_answer (scored as the worst) | failed (not scored)"),
+        field(
+            "status", pa.string(), "ok | no_answer (scored as the worst) | failed (not scored) | repeated (not counted)"
+        ),
         field("reason", pa.string(), "why it is not ok", nullable=True),
     ]
 )

@@ -16,7 +16,7 @@ import numpy as np
 
 from tgs_pipeline.grounding.places import places, support
 from tgs_pipeline.params import Auto, Ground
-from tgs_pipeline.prompts.caption import Asked, ask
+from tgs_pipeline.prompts.caption import Asked, CaptionText, ask
 
 Take = Callable[[str], list[dict]]  # caption -> rows of candidates, one for each frame of the sample
 
@@ -37,11 +37,14 @@ class Choice:
     num_candidates: int = 0
 
 
-def choose(settings: Ground, sample: dict, chain: dict, take: Take) -> list[Choice]:
+def choose(
+    settings: Ground, sample: dict, chain: dict, take: Take, *, caption_text: CaptionText = "cleaned"
+) -> list[Choice]:
     """The choice for each frame of a sample, from its rows of samples and chains.
 
     Each caption counts as having found something where a frame of the clip has a candidate above box_threshold and the
     best one of the clip is not below clip_threshold. A row of candidates that failed and is needed fails its frame.
+    caption_text: as the detector was asked (prompts/caption.py).
     """
     num_frames = len(sample["frame_indices"])
     if (reason := _improbable(settings, chain)) is not None:
@@ -49,7 +52,7 @@ def choose(settings: Ground, sample: dict, chain: dict, take: Take) -> list[Choi
     answers: list[list[Choice]] = []
     for column in columns(settings):
         rule = column if column == settings.prompt or column == "s_object" else f"fallback_{column}"
-        asked = ask(sample, chain, column=column)
+        asked = ask(sample, chain, column=column, caption_text=caption_text)
         if asked.caption is None:
             answer = [Choice(rule, asked.status, asked.reason)] * num_frames
             if asked.status == "failed" or (column == "s_object" and _abstains(settings, chain, asked)):

@@ -4,7 +4,7 @@ A prompt of one modality alone, as in the pretraining of the projectors, has onl
 
 Each of the two tokens is replaced by the projected features of its modality; prompts of a batch are padded on the
 left. Attention mask and positions go into generation too, so a reply does not depend on its batch mates: upstream
-passes neither (trap T1).
+passes neither (trap T1), which `padding: read` repeats.
 
 Shapes: B prompts, L tokens, N new tokens, D width of the language model, V vocabulary, S frames or segments,
 P patches, E encoder width.
@@ -12,7 +12,7 @@ P patches, E encoder width.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # (new ids (B, N), logits (B, V)) -> logits with what is forbidden at -inf
 Constraint = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+# masked: nothing looks at padding. read: it is read as text and moves the text behind it, as upstream (trap T1)
+Padding = Literal["masked", "read"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,15 @@ class Inputs:
     embeds: torch.Tensor  # (B, L, D)
     mask: torch.Tensor  # int64 (B, L): 1 for a token, 0 for padding
     positions: torch.Tensor  # int64 (B, L)
+
+
+def read_padding(inputs: Inputs) -> Inputs:
+    """The same embeddings, as generation of upstream takes them: all of them are text, at positions 0, 1, 2, ...
+
+    Upstream passes embeddings alone, and transformers 4.37.2 then makes these of them (UPSTREAM_FACTS 2.6, trap T1).
+    """
+    positions = torch.arange(inputs.mask.shape[1], device=inputs.mask.device).expand_as(inputs.mask)
+    return Inputs(inputs.embeds, torch.ones_like(inputs.mask), positions)
 
 
 class RefThinker(nn.Module):
@@ -105,15 +116,23 @@ class RefThinker(nn.Module):
 
     @torch.inference_mode()
     def generate(
-        self, prompts: Sequence[Prompt], *, max_new_tokens: int, constraint: Constraint | None = None
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int,
+        constraint: Constraint | None = None,
+        padding: Padding = "masked",
     ) -> list[torch.Tensor]:
         """The likeliest next token, over and over: new ids of each prompt (int64), up to and with the end token.
 
         constraint: called before each choice; inputs_embeds has no ids, so it sees the new ids alone.
+        padding: `read` makes a reply depend on the longest prompt of its batch.
         """
         from transformers import GenerationConfig, LogitsProcessorList
 
         inputs = self.assemble(prompts)
+        if padding == "read":
+            inputs = read_padding(inputs)
         ids_BN = self.llm.generate(  # type: ignore[misc]
             inputs_embeds=inputs.embeds,
             attention_mask=inputs.mask,

@@ -4,7 +4,7 @@ Inputs: samples, chains, the frames themselves. Output: artifacts/candidates/can
 samples first use a (frame, caption). Thresholds and the choice of a box come in `ground`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +50,7 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     settings = params.detect
     recipe = make_recipe(settings)
     found = compute(
-        units(workspace, recipe=recipe, columns=settings.captions),
+        units(workspace, recipe=recipe, settings=settings),
         recipe=recipe,
         payload=PAYLOAD,
         load=partial(load_frames, root=workspace.dataset),
@@ -61,25 +61,26 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
         write(
             workspace.candidates,
             candidates.SCHEMA,
-            view(units(workspace, recipe=recipe, columns=settings.captions), found),
+            view(units(workspace, recipe=recipe, settings=settings), found),
         )
 
 
 def make_recipe(settings: Detect) -> Recipe:
     """What decides a row besides frame and caption."""
-    deciding = settings.model_dump(exclude={"weights", "captions"})
+    deciding = settings.model_dump(exclude={"weights", "captions", "caption_text"})
     return Recipe(stage="detect", version=VERSION, params=deciding, weights=digest(Path(settings.weights)))
 
 
-def units(workspace: Workspace, *, recipe: Recipe, columns: Sequence[str]) -> Iterator[pa.Table]:
+def units(workspace: Workspace, *, recipe: Recipe, settings: Detect) -> Iterator[pa.Table]:
     """Stream tables of UNIT: each frame of each sample with each of its captions; repeats are not removed."""
-    for chunk in chunks(_units(workspace, recipe=recipe, columns=columns), UNITS_AT_ONCE):
+    for chunk in chunks(_units(workspace, recipe=recipe, settings=settings), UNITS_AT_ONCE):
         yield pa.Table.from_pylist(chunk, schema=UNIT)
 
 
-def _units(workspace: Workspace, *, recipe: Recipe, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+def _units(workspace: Workspace, *, recipe: Recipe, settings: Detect) -> Iterator[dict[str, str]]:
     for sample, ((chain,),) in read_by_sample(workspace.samples, [Artifact(workspace.chains, chains.SCHEMA)]):
-        captions = [asked.caption for column in columns if (asked := ask(sample, chain, column=column)).caption]
+        asked = [ask(sample, chain, column=column, caption_text=settings.caption_text) for column in settings.captions]
+        captions = [one.caption for one in asked if one.caption]
         for frame_hash, path in zip(sample["frame_hashes"], sample["frame_paths"], strict=True):
             for caption in captions:
                 key = recipe.key(frame_hash, caption)

@@ -26,7 +26,7 @@ from tgs_pipeline.faithfulness.described import Describer, situations
 from tgs_pipeline.metrics.faithfulness import MEASURES, NULL, Outcome, Rate, measure
 from tgs_pipeline.operators.think import PAYLOAD, ThinkOperator, make_thinker, with_features
 from tgs_pipeline.params import Params, Think
-from tgs_pipeline.prompts.ref_thinker import inference_prompt
+from tgs_pipeline.prompts.ref_thinker import PROMPTS, Wording
 from tgs_pipeline.rows import Recipe, compute
 from tgs_pipeline.weights import digest
 from tgs_pipeline.workspace import Workspace
@@ -99,7 +99,8 @@ def plan(params: Params, samples: Sequence[Sample]) -> list[Case]:
 
 def make_recipe(params: Think) -> Recipe:
     """What decides a reply besides the features, the prompt and the forced text."""
-    semantic = params.model_dump(exclude={"weights"})
+    unsaid = {"weights", "prompt", "padding"}  # the key holds the prompt; padding is masked wherever this stage asks
+    semantic = params.model_dump(exclude=unsaid)
     return Recipe(stage="faithfulness", version=VERSION, params=semantic, weights=digest(Path(params.weights)))
 
 
@@ -120,7 +121,7 @@ def _measure(rows: Iterable[Mapping]) -> dict[tuple[str, str], Rate]:
 def _ask(cases: Sequence[Case], *, params: Think, reader: FeatureReader, execution: Execution) -> list[dict]:
     """The reply to each case, from the store or the thinker; none where this is one shard of several."""
     recipe = make_recipe(params)
-    units = list(_units(cases, recipe=recipe, reader=reader))
+    units = list(_units(cases, recipe=recipe, reader=reader, prompt=params.prompt))
     found = compute(
         [pa.Table.from_pylist(units)] if units else [],
         recipe=recipe,
@@ -134,11 +135,11 @@ def _ask(cases: Sequence[Case], *, params: Think, reader: FeatureReader, executi
     return found.take([unit["key"] for unit in units]).to_pylist()
 
 
-def _units(cases: Iterable[Case], *, recipe: Recipe, reader: FeatureReader) -> Iterator[dict]:
+def _units(cases: Iterable[Case], *, recipe: Recipe, reader: FeatureReader, prompt: Wording) -> Iterator[dict]:
     for case in cases:
         media = (reader.get(case.visual_vid).key, reader.get(case.audio_vid).key)
         yield {
-            "key": recipe.key(*media, inference_prompt(case.sample.reference), case.forced),
+            "key": recipe.key(*media, PROMPTS[prompt](case.sample.reference), case.forced),
             "vid": case.visual_vid,
             "audio_vid": case.audio_vid,
             "reference": case.sample.reference,

@@ -18,6 +18,7 @@ from tgs_pipeline.artifacts.lookup import Lookup
 from tgs_pipeline.execution import Execution
 from tgs_pipeline.grounding.choice import Choice, choose
 from tgs_pipeline.params import Ground, Params
+from tgs_pipeline.prompts.caption import CaptionText
 from tgs_pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -28,15 +29,19 @@ NO_WORDS = frozenset({"[CLS]", "[SEP]", ".", "?"})  # what separates the sub-sen
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Write the boxes."""
     statuses: Counter[str] = Counter()
-    num_rows = table.write_rows(workspace.boxes, boxes.SCHEMA, _view(params.ground, workspace, statuses))
+    view = _view(params.ground, workspace, statuses, caption_text=params.detect.caption_text)
+    num_rows = table.write_rows(workspace.boxes, boxes.SCHEMA, view)
     log.info("ground: %d frames: %s", num_rows, ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())))
 
 
-def _view(settings: Ground, workspace: Workspace, statuses: Counter[str]) -> Iterator[dict]:
+def _view(
+    settings: Ground, workspace: Workspace, statuses: Counter[str], *, caption_text: CaptionText
+) -> Iterator[dict]:
     """The artifact, streamed; counts the statuses."""
     store = Candidates(workspace)
     for sample, ((chain,),) in read_by_sample(workspace.samples, [Artifact(workspace.chains, chains.SCHEMA)]):
-        choices = choose(settings, sample, chain, partial(store.take, sample["frame_hashes"]))
+        take = partial(store.take, sample["frame_hashes"])
+        choices = choose(settings, sample, chain, take, caption_text=caption_text)
         for frame_index, choice in zip(sample["frame_indices"], choices, strict=True):
             row = {"uid": sample["uid"], "row": sample["row"], "frame_index": frame_index}
             row |= ground(settings, choice, height=sample["height"], width=sample["width"])

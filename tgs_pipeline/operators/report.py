@@ -78,6 +78,6 @@ def _read_metrics(path: Path) -> dict:
         raise ValueError(f"{path} is missing: run `dvc repro` to make score") from None
     except ValueError as error:
         raise ValueError(f"{path}: not valid JSON ({error}); run `dvc repro` to make score again") from None
-    if not isinstance(metrics, dict) or not {"protocol", "splits"} <= metrics.keys():
-        raise ValueError(f"{path}: lacks `protocol` or `splits`; run `dvc repro` to make score again")
+    if not isinstance(metrics, dict) or not {"protocol", "compat", "splits"} <= metrics.keys():
+        raise ValueError(f"{path}: lacks `protocol`, `compat` or `splits`; run `dvc repro` to make score again")
     return metrics

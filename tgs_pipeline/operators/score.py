@@ -9,22 +9,25 @@ What is scored, and as what:
 - A sample with a failed frame, or with ground truth corrupt, of another size or missing altogether, is not scored, and
   its row says why. Nothing scores well by being absent (trap T7).
 - Frames that the dataset lacks, or that have no ground truth, are not scored; the sample is scored on the others.
+- `missing: scored` and `repeated_uids: first` score by absence and by uid alone, as upstream does (traps T7, T6).
 Both lower `coverage`: the frames scored as a share of the frames that the benchmark defines for the split.
 """
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import compress
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from tqdm import tqdm
 
-from tgs_pipeline.artifacts import masks, scores, table
+from tgs_pipeline.artifacts import masks, samples, scores, table
 from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
 from tgs_pipeline.artifacts.publish import write_text
+from tgs_pipeline.compat import repeats, traps
 from tgs_pipeline.data.truth import read_truth
 from tgs_pipeline.execution import WHOLE, Execution, first_reasons
 from tgs_pipeline.executors import local
@@ -36,6 +39,7 @@ from tgs_pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
+NOTHING_LEFT = {"status": "ok", "reason": "no frame has all its files: scored as upstream scores nothing (trap T7)"}
 MASK_COLUMNS = ["uid", "row", "frame_index", "height", "width", "status", "reason"]
 MAP_COLUMNS = {name: ["rle"] if name in FRAME_SIZED else ["levels", "levels_size"] for name in protocols.NAMES}
 
@@ -50,7 +54,7 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     metrics: dict[str, object] = {"protocol": settings.protocol}
     if settings.protocol == "tgs":
         metrics["gt_resize"] = settings.gt_resize  # the one setting that changes what a score means
-    metrics["splits"] = found.metrics()
+    metrics |= {"compat": traps.labels(params), "splits": found.metrics()}
     write_text(workspace.metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     write_text(workspace.metrics.with_name("splits.csv"), found.splits_csv())
     write_text(workspace.metrics.with_name("curve.csv"), found.curve_csv())
@@ -59,20 +63,33 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
         log.warning("score: %d samples are not scored:\n%s", len(found.reasons), first_reasons(found.reasons))
 
 
-def score_sample(rows: tuple[dict, list[list[dict]]], *, settings: Score, dataset: Path) -> tuple[dict, Tally | None]:
+def score_sample(
+    rows: tuple[dict, list[list[dict]]],
+    *,
+    settings: Score,
+    dataset: Path,
+    repeated: Mapping[str, repeats.Repeated] = MappingProxyType({}),
+) -> tuple[dict, Tally | None]:
     """The scores row of one sample from its row of samples and [its rows of masks], one for each frame index.
 
     Beside it, what the sample adds to its batch, where the protocol scores batches and the sample is scored.
+    repeated: the uids of which one row alone is scored, as upstream (trap T6).
     """
     sample, (frames,) = rows
+    sample, left_out = repeats.as_upstream(sample, repeated)
     row = {name: sample[name] for name in ("uid", "row", "vid", "split", "is_null")}
     row |= {"J": None, "F": None, "JF": None, "S": None, "num_frames": 0, "num_frames_expected": sample["num_frames"]}
-    reason = _why_not(sample, frames)
+    if left_out is not None:
+        return row | {"num_frames_expected": 0, "status": "repeated", "reason": left_out}, None
+    reason = _why_not(sample, frames, settings)
     if reason is not None:
         return row | {"status": "failed", "reason": reason}, None
-    if not sample["is_null"]:
+    if not sample["is_null"] or settings.missing == "scored":
         known = [path is not None for path in sample["mask_paths"]]
         frames = list(compress(frames, known))
+    if not frames:
+        nothing = {"S": 0.0} if sample["is_null"] else {"J": 0.0, "F": 0.0, "JF": 0.0}
+        return row | NOTHING_LEFT | nothing, None  # `missing: scored` is of protocol tgs, which knows no batches
     unread = next((frame for frame in frames if frame["status"] == "no_answer"), None)
     outcome = {"num_frames": len(frames), "status": "ok", "reason": None}
     if unread is not None:
@@ -94,7 +111,7 @@ def _worst(sample: dict, frames: list[dict], settings: Score) -> Tally:
     return protocols.worst(num_frames=len(frames), num_px=num_px, is_null=sample["is_null"])
 
 
-def _why_not(sample: dict, frames: list[dict]) -> str | None:
+def _why_not(sample: dict, frames: list[dict], settings: Score) -> str | None:
     """Why a sample cannot be scored, as far as its rows tell; None if it can."""
     if sample["status"] != "ok":
         return f"sample: {sample['reason']}"
@@ -103,7 +120,7 @@ def _why_not(sample: dict, frames: list[dict]) -> str | None:
     for frame in frames:
         if frame["status"] == "failed":
             return f"frame {frame['frame_index']}: {frame['reason']}"
-    if sample["is_null"]:
+    if sample["is_null"] or settings.missing == "scored":
         return None  # only the prediction counts
     return None if any(path is not None for path in sample["mask_paths"]) else "no ground truth"
 
@@ -159,8 +176,14 @@ def binary(frame: dict, settings: Score) -> np.ndarray:
 def _view(settings: Score, workspace: Workspace, execution: Execution, found: splits.Splits) -> Iterator[dict]:
     """The artifact, streamed; every row is counted in `found`."""
     predicted = Artifact(workspace.masks, masks.SCHEMA, columns=[*MASK_COLUMNS, *MAP_COLUMNS[settings.protocol]])
-    score = partial(score_sample, settings=settings, dataset=workspace.dataset)
+    repeated = _repeated(workspace) if settings.repeated_uids == "first" else {}
+    score = partial(score_sample, settings=settings, dataset=workspace.dataset, repeated=repeated)
     scored = local.prefetch(score, read_by_sample(workspace.samples, [predicted]), num_loaders=execution.num_loaders)
     for row, tally in tqdm(scored, desc="score", unit="sample", disable=None):
-        found.add(row, tally)
+        if row["status"] != "repeated":
+            found.add(row, tally)
         yield row
+
+
+def _repeated(workspace: Workspace) -> dict[str, repeats.Repeated]:
+    return repeats.find(table.read_rows(workspace.samples, samples.SCHEMA, columns=["uid", "row", "mask_paths"]))

@@ -5,6 +5,7 @@ another model input.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +49,7 @@ _TEMPLATE = (
 )
 _CONTROL = re.compile("<(?=(?:{})>)".format("|".join([*(token[1:-1] for token in SPECIAL_TOKENS), "s", "/s", "unk"])))
 
+Wording = Literal["inference", "training"]
 Status = Literal["ok", "malformed", "truncated"]
 
 
@@ -70,6 +72,9 @@ def inference_prompt(reference: str) -> str:
 def training_prompt(reference: str) -> str:
     """The prompt of fine-tuning."""
     return _TEMPLATE.replace("{expression}", f": '{_plain(reference)}'")
+
+
+PROMPTS: Mapping[Wording, Callable[[str], str]] = {"inference": inference_prompt, "training": training_prompt}
 
 
 def parse_reply(text: str, *, truncated: bool) -> ParsedReply:

@@ -17,6 +17,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tgs_pipeline.artifacts.boxes import RULES
+from tgs_pipeline.compat.traps import summary as compat_summary
 from tgs_pipeline.report.charts import histogram
 from tgs_pipeline.report.faithfulness import Faithfulness
 from tgs_pipeline.report.published import Comparison
@@ -71,6 +72,7 @@ def render(*, title: str, metrics: Mapping[str, Any], comparison: Comparison | N
         script=Markup(script),
         data=Markup(script_json(data)),
         protocol=metrics["protocol"],
+        compat=compat_summary(metrics["compat"]),
         splits=metrics["splits"],
         split_names=SPLIT_NAMES,
         metric_names={"J": "J", "F": "F", **SCORE_NAMES},

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tgs_pipeline.artifacts import samples
 from tgs_pipeline.artifacts.table import read_rows
-from tgs_pipeline.prompts.ref_thinker import inference_prompt, parse_reply, training_prompt
+from tgs_pipeline.prompts.ref_thinker import PROMPTS, parse_reply
 from tgs_pipeline.training.annotations import read_annotations
 
 SPLIT = "train"
@@ -37,7 +37,7 @@ def instructions(
     samples that have no chain.
     """
     chains = read_chains(path)
-    make_prompt = training_prompt if prompt == "training" else inference_prompt
+    make_prompt = PROMPTS[prompt]
     missing, unreadable = [], 0
     columns = ["uid", "vid", "split", "reference", "status"]
     for sample in read_rows(samples_path, samples.SCHEMA, columns=columns):

@@ -12,9 +12,15 @@ ANSWER = (
 )
 
 
-def make_runner(tiny, *, reply_format="enforced", max_new_tokens=25):
+def make_runner(tiny, *, reply_format="enforced", max_new_tokens=25, prompt="inference", padding="masked"):
     return RefThinkerRunner(
-        tiny, reply_format=reply_format, max_new_tokens=max_new_tokens, dtype=torch.float32, device="cpu"
+        tiny,
+        reply_format=reply_format,
+        max_new_tokens=max_new_tokens,
+        prompt=prompt,
+        padding=padding,
+        dtype=torch.float32,
+        device="cpu",
     )
 
 

@@ -41,7 +41,8 @@ class Reply:
 
 
 class Thinker(Protocol):
-    """Finds what a reference means. Replies come in the order of the requests and do not depend on batch mates.
+    """Finds what a reference means. Replies come in the order of the requests and do not depend on batch mates,
+    unless padding is read as upstream reads it (compat/batches.py).
 
     ValueError for a request that it cannot answer at all, such as a forced text that no reply can begin with.
     """

@@ -12,12 +12,15 @@ from tgs_pipeline.backends.thinker.base import Reply, Request
 from tgs_pipeline.backends.thinker.null_probability import NullProbability
 from tgs_pipeline.backends.thinker.reply_format import ReplyFormat
 from tgs_pipeline.models.qformer import MediaProjector
-from tgs_pipeline.models.ref_thinker import Constraint, Prompt
-from tgs_pipeline.prompts.ref_thinker import inference_prompt, parse_reply
+from tgs_pipeline.models.ref_thinker import Constraint, Padding, Prompt
+from tgs_pipeline.prompts.ref_thinker import PROMPTS, Wording, parse_reply
 
 
 class RefThinkerRunner:
-    """Runs a Ref-Thinker folder (backends/thinker/checkpoint.py) on batches of requests."""
+    """Runs a Ref-Thinker folder (backends/thinker/checkpoint.py) on batches of requests.
+
+    prompt: how the question is worded. padding: `read` makes replies depend on batch mates, as upstream (trap T1).
+    """
 
     def __init__(
         self,
@@ -25,11 +28,15 @@ class RefThinkerRunner:
         *,
         reply_format: Literal["free", "enforced"],
         max_new_tokens: int,
+        prompt: Wording,
+        padding: Padding,
         dtype: torch.dtype,
         device: str,
     ) -> None:
         self.weights = weights
         self.max_new_tokens = max_new_tokens
+        self.ask = PROMPTS[prompt]
+        self.padding: Padding = padding
         self.model, self.tokenizer = checkpoint.load(weights, dtype=dtype, device=device)
         self.null_probability = NullProbability(self.tokenizer)
         enforced = reply_format == "enforced"
@@ -54,7 +61,9 @@ class RefThinkerRunner:
 
     def _answer(self, prompts: Sequence[Prompt], *, forced: Sequence[list[int]]) -> list[Reply]:
         watcher = self.null_probability.watch(self._constraint(forced), forced=forced)
-        generated = self.model.generate(prompts, max_new_tokens=self.max_new_tokens, constraint=watcher)
+        generated = self.model.generate(
+            prompts, max_new_tokens=self.max_new_tokens, constraint=watcher, padding=self.padding
+        )
         return [
             self._reply(new_ids, forced_ids=ids, null_probability=probability)
             for new_ids, ids, probability in zip(generated, forced, watcher.probabilities, strict=True)
@@ -80,7 +89,7 @@ class RefThinkerRunner:
     def _prompt(self, request: Request, *, forced_ids: list[int]) -> Prompt:
         if request.visual is None or request.audio is None:
             raise ValueError("a request without features: Ref-Thinker needs what the stage features computes")
-        token_ids = self.tokenizer(inference_prompt(request.reference), add_special_tokens=False)["input_ids"]
+        token_ids = self.tokenizer(self.ask(request.reference), add_special_tokens=False)["input_ids"]
         return Prompt(
             token_ids=torch.tensor(token_ids + forced_ids),
             visual=self._features(request.visual, self.model.visual_projector, what="visual"),

@@ -114,6 +114,14 @@ def test_files_that_are_no_params(tmp_path):
         load(tmp_path / "list.yaml")
 
 
+def test_absence_scores_as_upstream_under_its_own_protocol_alone(tmp_path):
+    def change(data):
+        data["score"] |= {"protocol": "davis", "missing": "scored"}
+
+    with pytest.raises(ParamsError, match="only the evaluator behind protocol tgs does"):
+        load(write(tmp_path, change))
+
+
 def test_a_protocol_asks_for_its_grid(tmp_path):
     def change(data):
         data["score"]["protocol"] = "refavs"

@@ -12,7 +12,7 @@ from golden.drawn import weight
 from tgs_pipeline.backends.segmenter.sam2 import Sam2Segmenter
 from tgs_pipeline.backends.segmenter.sam2_config import build_model
 from tgs_pipeline.metrics import levels
-from tgs_pipeline.operators.segment import score_levels
+from tgs_pipeline.operators.segment import score_map
 
 GOLDEN = json.loads(Path(__file__).with_name("segment.json").read_text())
 SETTINGS = {
@@ -41,14 +41,14 @@ def answers():
 def test_logits_and_score_map(answers, mode):
     logits = answers[mode].low_res_logits
     assert np.abs(logits[::4, ::4] - np.array(GOLDEN[mode]["low_res_logits"])).max() < 1e-4
-    found = score_levels(logits, size_px=ground_case.SQUARE_PX)[::8, ::8]
+    found = levels.encode(score_map(logits, size_px=ground_case.SQUARE_PX))[::8, ::8]
     expected = levels.encode(np.array(GOLDEN[mode]["score_map"], np.float32))
     assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1  # a level is 1/254, golden values have 5 digits
 
 
 def test_the_mask_of_upstream_is_the_foreground_of_the_score_map(answers):
     """Upstream's mask is made at 224 px; ours is made at the size of the frame, and the protocol reads the levels."""
-    mask = levels.foreground(score_levels(answers["parity"].low_res_logits, size_px=ground_case.SQUARE_PX))
+    mask = levels.foreground(levels.encode(score_map(answers["parity"].low_res_logits, size_px=ground_case.SQUARE_PX)))
     assert rows(mask) == GOLDEN["parity"]["mask_rows"]
     assert int(mask.sum()) == GOLDEN["parity"]["mask_area_px"]
 

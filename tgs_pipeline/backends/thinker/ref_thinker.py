@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-from tgs_pipeline.backends.thinker import checkpoint
 from tgs_pipeline.backends.thinker.base import Reply, Request
+from tgs_pipeline.backends.thinker.loading import load
 from tgs_pipeline.backends.thinker.null_probability import NullProbability
 from tgs_pipeline.backends.thinker.reply_format import ReplyFormat
 from tgs_pipeline.models.qformer import MediaProjector
@@ -17,7 +17,7 @@ from tgs_pipeline.prompts.ref_thinker import inference_prompt, parse_reply
 
 
 class RefThinkerRunner:
-    """Runs a Ref-Thinker folder (backends/thinker/checkpoint.py) on batches of requests."""
+    """Runs a Ref-Thinker folder (backends/thinker/loading.py) on batches of requests."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class RefThinkerRunner:
     ) -> None:
         self.weights = weights
         self.max_new_tokens = max_new_tokens
-        self.model, self.tokenizer = checkpoint.load(weights, dtype=dtype, device=device)
+        self.model, self.tokenizer = load(weights, dtype=dtype, device=device)
         self.null_probability = NullProbability(self.tokenizer)
         enforced = reply_format == "enforced"
         self.constraint = ReplyFormat(self.tokenizer, max_new_tokens=max_new_tokens) if enforced else None

@@ -83,7 +83,7 @@ def non_lora_trainables(w):
 
 
 def beats(*, layers, width, ffn, heads, patch_dim, conv_pos, groups, classes):
-    """252 tensors at 12 layers; every layer stores the bias table that the first one computes with."""
+    """252 tensors at 12 layers; every layer stores the one bias table that all compute with."""
     names = {"patch_embedding.weight": (patch_dim, 1, 16, 16)} | _norm("layer_norm", patch_dim)
     names |= _linear("post_extract_proj", width, patch_dim) | _norm("encoder.layer_norm", width)
     names |= {

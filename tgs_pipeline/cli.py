@@ -9,6 +9,7 @@ import typer
 
 from tgs_pipeline import params as params_file
 from tgs_pipeline import stage
+from tgs_pipeline.catalogue.cli import app as weights_app
 from tgs_pipeline.training.cli import app as train_app
 from tgs_pipeline.workspace import cache_folder
 
@@ -16,6 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 cache_app = typer.Typer(no_args_is_help=True, help="The row cache, where every finished row is kept.")
 app.add_typer(cache_app, name="cache")
 app.add_typer(train_app, name="train")
+app.add_typer(weights_app, name="weights")
 
 ChainStatus = Literal["ok", "malformed", "truncated", "failed"]
 PROFILES = Path("profiles")

@@ -34,15 +34,13 @@ def _cache(params: Params) -> Iterator[str]:
 
 def _weights(params: Params) -> Iterator[str]:
     """Every path that dvc.yaml depends on must be there, also where the chosen backend does not read it."""
-    published = {one.section for one in named_by(params)}
+    published = {one.section: one for one in named_by(params)}
     for name, path in weight_paths(params).items():
-        if not path.exists():
-            how = (
-                "`tgs weights pull` fetches it"
-                if name in published
-                else "`make weights` writes the tiny ones, see README for the originals"
-            )
-            yield f"{name}: {path} is missing; {how}"
+        if name in published:
+            if missing := published[name].missing:
+                yield f"{name}: {missing[0]} is missing; `tgs weights pull` fetches it"
+        elif not path.exists():
+            yield f"{name}: {path} is missing; `make weights` writes the tiny ones, see README for the originals"
         for file in sorted([path] if path.is_file() else path.rglob("*")):
             if file.suffix == ".safetensors" and (damage := _damage(file)):
                 yield f"{name}: {file} is damaged ({damage}); fetch or write it again"

@@ -109,8 +109,9 @@ def test_offline_and_unreachable_are_told_once(hub, tmp_path, monkeypatch):
     assert "the model hub cannot be reached" in problem and "copy the files of someone/model" in problem
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    (problem,) = pull([make(tmp_path, CONFIG, WEIGHTS)])
+    (problem,) = pull([make(tmp_path, CONFIG, WEIGHTS, {"path": "sizes.json", "content": {}})])
     assert "HF_HUB_OFFLINE is set" in problem
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["sizes.json"]  # what needs no hub is written
 
 
 def test_a_disk_that_is_too_small_is_told_first(tmp_path):

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class HubUnreachableError(ValueError):
-    """The model hub cannot be reached at all, so that no other file needs to be tried."""
+    """The model hub cannot be reached at all, so that no other file of it needs to be tried."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,16 @@ def pull(sets: Sequence[Placed]) -> list[str]:
     """Fetch every file that is missing; returns what could not be fetched, each with what to do about it."""
     _check_room(sets)
     problems: list[str] = []
+    is_reachable = True
     for placed in sets:
         for file in placed.set.files:
-            if placed.place(file).is_file():
+            if placed.place(file).is_file() or (file.repo is not None and not is_reachable):
                 continue
             try:
                 _fetch(placed, file)
             except HubUnreachableError as error:
-                return [*problems, str(error)]
+                problems.append(str(error))
+                is_reachable = False
             except (ValueError, OSError) as error:
                 problems.append(str(error))
             else:
@@ -98,8 +100,8 @@ def _fetch(placed: Placed, file: File) -> None:
     target = placed.place(file)
     if file.by_hand is not None:
         raise ValueError(f"{target}: is not on the hub; get it by hand from {file.by_hand}, and put it there")
-    target.parent.mkdir(parents=True, exist_ok=True)
     if file.content is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
         write_text(target, json.dumps(file.content, indent=2) + "\n")
     elif file.package is not None:
         _copy_from_package(file, target)
@@ -111,6 +113,7 @@ def _copy_from_package(file: File, target: Path) -> None:
     spec = importlib.util.find_spec(str(file.package))
     for folder in (spec.submodule_search_locations if spec else None) or ():
         if (source := Path(folder) / str(file.name)).is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
             write_text(target, source.read_text(encoding="utf-8"))
             return
     raise ValueError(f"{target}: the package {file.package} is not installed, or lacks {file.name}")
@@ -152,6 +155,7 @@ def _fetch_from_hub(placed: Placed, file: File, target: Path) -> None:
         raise _unreachable(error, target=target, repo=repo) from None
     _check(source, file, metadata, repo=repo, target=target)
     _remember(placed, file, Pulled(repo, str(metadata.commit_hash), str(metadata.etag), source.stat().st_size))
+    target.parent.mkdir(parents=True, exist_ok=True)
     source.replace(target)
 
 

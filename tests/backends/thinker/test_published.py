@@ -96,6 +96,14 @@ def test_every_tensor_lands_in_its_place(folder, loaded):
     assert torch.equal(state[f"llm.{q_proj}.base_layer.weight"], base[f"{q_proj}.weight"])
 
 
+def test_what_nothing_reads_is_told(copy, loaded, caplog):
+    with caplog.at_level("INFO"):
+        reread(copy, loaded)
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2 and all("38 tensors that nothing reads are left out" in one for one in messages)
+    assert "visual_Qformer.cls.predictions" in messages[0]
+
+
 def test_bfloat16_leaves_the_rotary_frequencies_alone(folder, loaded):
     """Cast to bfloat16, they would turn position 800 by .98 radian too much or too little."""
     model, tokenizer = loading.load(folder, dtype=torch.bfloat16, device="cpu")

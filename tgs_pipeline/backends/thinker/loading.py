@@ -75,8 +75,6 @@ def _base_state(llama: Path) -> dict[str, torch.Tensor]:
 
 def _tuned(folder: Path, model: RefThinker, *, sizes: Sizes) -> dict[str, torch.Tensor]:
     """What fine-tuning changed, by the keys of the model, from whichever files the folder holds."""
-    if (folder / OURS).is_file():
-        return match(load_state(folder / OURS), model, sizes=sizes, path=folder / OURS)
-    if not published.is_here(folder):
-        return match(load_state(folder / OURS), model, sizes=sizes, path=folder / OURS)  # tells that it is missing
-    return published.read_folder(folder, model, sizes=sizes)
+    if not (folder / OURS).is_file() and published.is_here(folder):
+        return published.read_folder(folder, model, sizes=sizes)
+    return match(load_state(folder / OURS), model, sizes=sizes, path=folder / OURS)

@@ -10,6 +10,7 @@ tensor is an error that names it.
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,6 +33,8 @@ FINETUNE_WEIGHTS, NON_LORA_TRAINABLES = "finetune_weights.bin", "non_lora_traina
 ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter", "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
 BERT_VOCABULARY, BERT_POSITIONS = 30522, 512
+
+log = logging.getLogger(__name__)
 
 
 def dead_shapes(modality: Modality, *, sizes: QFormerSizes) -> Shapes:
@@ -116,6 +119,8 @@ def read(path: Path, *, expected: Mapping[str, tuple[int, ...]], sizes: Sizes) -
     used = {name: shape for name, shape in expected.items() if name not in dead}
     problems = with_vocabulary(mismatches(state, used, dead=(dead & expected.keys()) | _buffers()))
     refuse(problems, what=f"{path} does not fit the model")
+    if unused := sorted(state.keys() - used.keys()):
+        log.info("%s: %d tensors that nothing reads are left out, %s to %s", path, len(unused), unused[0], unused[-1])
     return {name: state[name] for name in used}
 
 

@@ -54,6 +54,12 @@ def test_every_missing_file_of_weights_is_named(params):
     ]
 
 
+def test_published_weights_are_fetched(params):
+    (problem,) = find_problems(params(detect={"weights": "absent/groundingdino_swint_ogc"}))
+    file = "absent/groundingdino_swint_ogc/groundingdino_swint_ogc.pth"
+    assert problem.startswith(f"detect.weights: {file} is missing; `tgs weights pull` fetches it")
+
+
 def test_damaged_weights_and_unusable_devices_are_named(params):
     file = params(runtime={"devices": ["cpu", "banana"]})
     beats = Path("weights/tiny/beats.safetensors")

@@ -6,6 +6,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from tgs_pipeline import params as params_file
+from tgs_pipeline.catalogue.sets import named_by, weight_paths
 from tgs_pipeline.data.truth import file_of
 from tgs_pipeline.operators import manifest
 from tgs_pipeline.params import Params
@@ -34,18 +35,13 @@ def _cache(params: Params) -> Iterator[str]:
 
 def _weights(params: Params) -> Iterator[str]:
     """Every path that dvc.yaml depends on must be there, also where the chosen backend does not read it."""
-    needed = {
-        "features.visual.weights": params.features.visual.weights,
-        "features.audio.weights": params.features.audio.weights,
-        "think.weights": params.think.weights,
-        "detect.weights": params.detect.weights,
-        "segment.weights": params.segment.weights,
-        "segment.config": params.segment.config,
-    }
-    for name, weights in needed.items():
-        path = Path(weights)
-        if not path.exists():
-            yield f"{name}: {weights} is missing; `make weights` writes the tiny ones, see README for the originals"
+    published = {one.section: one for one in named_by(params)}
+    for name, path in weight_paths(params).items():
+        if name in published:
+            if missing := published[name].missing:
+                yield f"{name}: {missing[0]} is missing; `tgs weights pull` fetches it"
+        elif not path.exists():
+            yield f"{name}: {path} is missing; `make weights` writes the tiny ones, see README for the originals"
         for file in sorted([path] if path.is_file() else path.rglob("*")):
             if file.suffix == ".safetensors" and (damage := _damage(file)):
                 yield f"{name}: {file} is damaged ({damage}); fetch or write it again"

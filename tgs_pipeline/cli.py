@@ -9,6 +9,7 @@ import typer
 
 from tgs_pipeline import params as params_file
 from tgs_pipeline import stage
+from tgs_pipeline.catalogue.cli import app as weights_app
 from tgs_pipeline.compat.traps import Compat
 from tgs_pipeline.compat.traps import summary as compat_summary
 from tgs_pipeline.rvos import cli as rvos_cli
@@ -19,6 +20,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 cache_app = typer.Typer(no_args_is_help=True, help="The row cache, where every finished row is kept.")
 app.add_typer(cache_app, name="cache")
 app.add_typer(train_app, name="train")
+app.add_typer(weights_app, name="weights")
 app.command()(rvos_cli.export)
 app.command()(rvos_cli.benchmark)
 

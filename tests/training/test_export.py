@@ -2,7 +2,7 @@ import shutil
 
 import torch
 
-from tgs_pipeline.backends.thinker import checkpoint
+from tgs_pipeline.backends.thinker import checkpoint, loading, published
 from tgs_pipeline.training import export, originals
 
 
@@ -15,10 +15,10 @@ def test_both_formats_load_and_hold_the_same_model(base, params, workspace):
     checkpoint.save(workspace.phase("finetune"), model=model, sizes=sizes, dtype=torch.float32)
     settings = params.export.model_copy(update={"dtype": "float32", "original_dtype": "float32"})
     export.run(params.model_copy(update={"export": settings}), workspace)
-    ours, tokenizer = checkpoint.load(workspace.export / "ref_thinker", dtype=torch.float32, device="cpu")
+    ours, tokenizer = loading.load(workspace.export / "ref_thinker", dtype=torch.float32, device="cpu")
     theirs, _ = checkpoint.load_base(base / "ref_thinker/llama", sizes=sizes, dtype=torch.float32)
     folder = workspace.export / "original"
-    originals.load(
+    published.load(
         theirs,
         sizes=sizes,
         finetune_weights=folder / originals.FINETUNE_WEIGHTS,
@@ -42,7 +42,7 @@ def test_import_turns_published_files_into_a_folder(base, params, workspace, tmp
     arguments = [str(base / "ref_thinker/llama"), *files, "--params", str(base / "params.yaml")]
     done = CliRunner().invoke(app, ["train", "import", *arguments, "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
-    loaded, _ = checkpoint.load(tmp_path / "out", dtype=torch.float32, device="cpu")
+    loaded, _ = loading.load(tmp_path / "out", dtype=torch.float32, device="cpu")
     assert torch.equal(loaded.visual_projector.query_tokens, model.visual_projector.query_tokens)
     shutil.copy(files[0], files[1])
     done = CliRunner().invoke(app, ["train", "import", *arguments, "--out", str(tmp_path / "other")])

@@ -2,11 +2,13 @@ import hashlib
 
 import pytest
 import torch
+from published_names import Widths, finetune_weights, non_lora_trainables
 
+from tgs_pipeline.backends.thinker import published
 from tgs_pipeline.backends.thinker.checkpoint import file_keys, load_base
+from tgs_pipeline.backends.thinker.published import FINETUNE_WEIGHTS, NON_LORA_TRAINABLES, PREFIX
 from tgs_pipeline.tinyworld.models.ref_thinker import SIZES
 from tgs_pipeline.training import originals
-from tgs_pipeline.training.originals import FINETUNE_WEIGHTS, NON_LORA_TRAINABLES, PREFIX
 
 LORA = f"{PREFIX}model.layers.3.mlp.down_proj.lora_B.default.weight"
 QUERIES = f"{PREFIX}model.vl_projector.visual_query_tokens"
@@ -30,7 +32,7 @@ def written(base, tmp_path_factory):
 
 
 def load(folder, model):
-    originals.load(
+    published.load(
         model,
         sizes=SIZES,
         finetune_weights=folder / FINETUNE_WEIGHTS,
@@ -108,18 +110,20 @@ def test_every_key_must_fit_and_nothing_is_loaded_before(base, written, tmp_path
 
 def test_files_of_the_published_sizes(paper, paper_sizes, tmp_path):
     """All names and shapes at the paper's sizes; a vocabulary of 32022 is refused (UPSTREAM_FACTS 2.4)."""
+    expected = (finetune_weights(Widths()), non_lora_trainables(Widths()))
+    assert published.shapes(paper, sizes=paper_sizes) == expected
     for name, expected in zip(
-        (FINETUNE_WEIGHTS, NON_LORA_TRAINABLES), originals.shapes(paper, sizes=paper_sizes), strict=True
+        (FINETUNE_WEIGHTS, NON_LORA_TRAINABLES), published.shapes(paper, sizes=paper_sizes), strict=True
     ):
         one = torch.zeros(1, dtype=torch.bfloat16)  # a view of one number takes no room in the file
         torch.save({key: one.expand(shape) for key, shape in expected.items()}, tmp_path / name)
     files = {"finetune_weights": tmp_path / FINETUNE_WEIGHTS, "non_lora_trainables": tmp_path / NON_LORA_TRAINABLES}
-    for path, expected in zip(files.values(), originals.shapes(paper, sizes=paper_sizes), strict=True):
-        assert originals.read(path, expected=expected, sizes=paper_sizes).keys() <= expected.keys()
+    for path, expected in zip(files.values(), published.shapes(paper, sizes=paper_sizes), strict=True):
+        assert published.read(path, expected=expected, sizes=paper_sizes).keys() <= expected.keys()
     state = torch.load(files["non_lora_trainables"], weights_only=True)
     torch.save(state | {EMBED: one.expand(32022, 4096)}, files["non_lora_trainables"])
     with pytest.raises(ValueError, match=rf"{EMBED} has shape \[32022, 4096\], expected \[32021, 4096\]"):
-        originals.load(paper, sizes=paper_sizes, **files)
+        published.load(paper, sizes=paper_sizes, **files)
 
 
 def test_files_without_the_text_half_or_with_buffers_are_read(base, written, tmp_path):
@@ -141,7 +145,7 @@ def test_a_projector_of_phase_1(base, written, tmp_path):
     originals.load_projector(path, other.audio_projector, modality="audio", sizes=SIZES)
     expected = model.audio_projector.state_dict()
     assert all(torch.equal(tensor, expected[key]) for key, tensor in other.audio_projector.state_dict().items())
-    with pytest.raises(ValueError, match=r"projector.safetensors does not fit model.sizes: .*missing keys .*visual"):
+    with pytest.raises(ValueError, match=r"projector.safetensors does not fit model.sizes: missing key .*visual"):
         originals.load_projector(path, other.visual_projector, modality="visual", sizes=SIZES)
 
 

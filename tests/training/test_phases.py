@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from tgs_pipeline.backends.thinker.published import dead_shapes, shapes
 from tgs_pipeline.training import phases
-from tgs_pipeline.training.originals import dead_shapes, shapes
 
 EMBEDDING = 32021 * 4096
 # UPSTREAM_FACTS 3 counts the text half of the Q-Formers, which no input reaches and this model does not have.

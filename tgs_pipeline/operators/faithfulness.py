@@ -31,7 +31,7 @@ from tgs_pipeline.rows import Recipe, compute
 from tgs_pipeline.weights import digest
 from tgs_pipeline.workspace import Workspace
 
-VERSION = 2  # raise when the meaning of a row changes
+VERSION = 3  # raise when the meaning of a row changes
 
 _CHAIN_COLUMNS = ["uid", "row", "vid", "split", "reference", "s_object", "raw", "status"]
 

@@ -89,7 +89,7 @@ def make_segmenter(settings: Segment, *, device: str) -> "Segmenter":
                 from tgs_pipeline.backends.segmenter.sam2_config import check_config
 
                 return Sam2Segmenter(
-                    load_model(check_config(Path(settings.config)), Path(settings.weights)),
+                    load_model(check_config(Path(settings.config)), Path(settings.weights), device=device),
                     device=device,
                     dtype=settings.dtype,
                     input_size_px=settings.input_size_px,

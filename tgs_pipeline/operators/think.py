@@ -32,7 +32,7 @@ from tgs_pipeline.rows import Recipe, compute
 from tgs_pipeline.weights import digest, loading
 from tgs_pipeline.workspace import Workspace
 
-VERSION = 2  # raise when the meaning of a row changes
+VERSION = 3  # raise when the meaning of a row changes
 
 PAYLOAD = pa.schema(
     [

@@ -55,15 +55,15 @@ def import_original(
 
     import torch
 
+    from tgs_pipeline.backends.thinker import published
     from tgs_pipeline.backends.thinker.checkpoint import load_base, save
-    from tgs_pipeline.training import originals
     from tgs_pipeline.training.params import load
 
     with stage.told_errors():
         model_params = load(params).model
         dtype = getattr(torch, model_params.dtype)
         model, _ = load_base(llama, sizes=model_params.sizes, dtype=dtype)
-        originals.load(
+        published.load(
             model,
             sizes=model_params.sizes,
             finetune_weights=finetune_weights,

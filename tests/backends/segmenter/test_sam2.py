@@ -123,6 +123,6 @@ def test_weights_that_do_not_fit(tiny_folder, tmp_path):
     torch.save({"model": state}, tmp_path / "sam2.pt")
     with pytest.raises(ValueError, match=r"sam2\.pt does not fit .*sam2\.yaml") as caught:
         sam2.load_model(tiny_folder / "sam2.yaml", tmp_path / "sam2.pt")
-    assert "1 tensors missing ['no_mem_embed']" in str(caught.value)
-    assert "1 unknown ['surplus']" in str(caught.value)
-    assert "1 of another shape ['no_mem_pos_enc']" in str(caught.value)
+    assert "missing key no_mem_embed;" in str(caught.value)
+    assert "unexpected key surplus;" in str(caught.value)
+    assert "no_mem_pos_enc has shape [3], expected [1, 1, 96]" in str(caught.value)

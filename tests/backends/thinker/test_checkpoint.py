@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from tgs_pipeline.backends.thinker.checkpoint import Lora, QFormerSizes, Sizes, build, file_keys, load, save
+from tgs_pipeline.backends.thinker.checkpoint import Lora, QFormerSizes, Sizes, build, file_keys, save
+from tgs_pipeline.backends.thinker.loading import load
 from tgs_pipeline.models.qformer import dead_keys
 from tgs_pipeline.models.ref_thinker import Prompt
 from tgs_pipeline.prompts.ref_thinker import SPECIAL_TOKENS

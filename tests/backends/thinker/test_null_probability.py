@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from tgs_pipeline.backends.thinker import checkpoint
+from tgs_pipeline.backends.thinker import loading
 from tgs_pipeline.backends.thinker.null_probability import NullProbability
 
 
 @pytest.fixture(scope="module")
 def known(tiny):
-    _, tokenizer = checkpoint.load(tiny, dtype=torch.float32, device="cpu")
+    _, tokenizer = loading.load(tiny, dtype=torch.float32, device="cpu")
     return NullProbability(tokenizer), tokenizer
 
 

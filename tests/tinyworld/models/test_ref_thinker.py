@@ -5,7 +5,7 @@ import yaml
 from project import ROOT
 from tinyworld.samples import plans
 
-from tgs_pipeline.backends.thinker.checkpoint import load
+from tgs_pipeline.backends.thinker.loading import load
 from tgs_pipeline.backends.thinker.reply_format import make_sections
 from tgs_pipeline.prompts.ref_thinker import SPECIAL_TOKENS, inference_prompt, parse_reply, training_prompt
 from tgs_pipeline.tinyworld import words

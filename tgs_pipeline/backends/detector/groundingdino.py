@@ -26,11 +26,11 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerBase
 
 from tgs_pipeline.backends.detector.base import Candidates, detect_batch, load_tokenizer
 from tgs_pipeline.backends.detector.conversion import UNUSED_BY_ORIGINAL
-from tgs_pipeline.weights import load_state
+from tgs_pipeline.weights import assign, load_state, mismatches, refuse, shapes_of, without_memory
 
 CONFIGS = {
-    "groundingdino_swint_ogc.pth": "GroundingDINO_SwinT_OGC",
-    "groundingdino_swinb_cogcoor.pth": "GroundingDINO_SwinB_cfg",
+    "groundingdino_swint_ogc": "GroundingDINO_SwinT_OGC",
+    "groundingdino_swinb_cogcoor": "GroundingDINO_SwinB_cfg",
 }
 TEXT_FOLDER = "bert-base-uncased"
 NO_CHECKPOINTING = {"use_checkpoint": False, "use_transformer_ckpt": False}  # saves memory in training only
@@ -44,13 +44,9 @@ class GroundingDinoDetector:
             raise ValueError(f"detect.dtype is {dtype}, but groundingdino-py runs in float32 only; use transformers")
         self._size = {"shortest_edge_px": shortest_edge_px, "longest_edge_px": longest_edge_px}
         self._device = torch.device(device)
-        checkpoint = _checkpoint(weights)
-        self._tokenizer = load_tokenizer(weights / TEXT_FOLDER)
-        config = _config(checkpoint)
-        self._width = config.hidden_dim
-        model = _build(config, text_folder=weights / TEXT_FOLDER, tokenizer=self._tokenizer)
-        _fill(model, checkpoint)
-        self._model = model.to(self._device).eval()
+        model, state, self._tokenizer, self._width = fit(weights)
+        assign(model, state, device=device, dtype=torch.float32)
+        self._model = model.eval()
 
     def detect(self, images: Sequence[np.ndarray], captions: Sequence[str], *, floor: float) -> list[Candidates]:
         """See base.Detector."""
@@ -63,6 +59,19 @@ class GroundingDinoDetector:
         with _no_deprecation_warnings(), _embedding_positions(self._width):
             found = self._model(pixels.to(self._device), captions=captions)
         return found["pred_logits"].cpu(), found["pred_boxes"].cpu()
+
+
+def fit(weights: Path) -> tuple[nn.Module, dict[str, torch.Tensor], PreTrainedTokenizerBase, int]:
+    """The model of a folder without memory, its mapped tensors, its tokenizer and its width (hidden_dim).
+
+    ValueError names the tensors that are missing, unknown or of another shape.
+    """
+    checkpoint = _checkpoint(weights)
+    tokenizer = load_tokenizer(weights / TEXT_FOLDER)
+    config = _config(checkpoint)
+    with without_memory():
+        model = _build(config, text_folder=weights / TEXT_FOLDER, tokenizer=tokenizer)
+    return model, _state(model, checkpoint), tokenizer, config.hidden_dim
 
 
 def _checkpoint(weights: Path) -> Path:
@@ -79,9 +88,9 @@ def _checkpoint(weights: Path) -> Path:
 def _config(checkpoint: Path) -> SimpleNamespace:
     """The package's configuration for a checkpoint, with the changes of config.json beside it."""
     changes_path = checkpoint.with_name("config.json")
-    if not changes_path.is_file() and checkpoint.name not in CONFIGS:
+    if not changes_path.is_file() and checkpoint.stem not in CONFIGS:
         raise ValueError(f"{checkpoint}: not one of {sorted(CONFIGS)}, so it needs a config.json beside it")
-    module = import_module(f"groundingdino.config.{CONFIGS.get(checkpoint.name, 'GroundingDINO_SwinT_OGC')}")
+    module = import_module(f"groundingdino.config.{CONFIGS.get(checkpoint.stem, 'GroundingDINO_SwinT_OGC')}")
     config = {name: value for name, value in vars(module).items() if not name.startswith("_")} | {"swin": {}}
     changes = json.loads(changes_path.read_text(encoding="utf-8")) if changes_path.is_file() else {}
     if unknown := sorted(changes.keys() - config.keys()):
@@ -159,26 +168,16 @@ def _keep_captions_apart(layer: nn.Module, args: tuple, kwargs: dict) -> tuple[t
     return args, kwargs | {"src_mask": kwargs["src_mask"].repeat_interleave(layer.nhead, dim=0)}
 
 
-def _fill(model: nn.Module, checkpoint: Path) -> None:
-    """Load a checkpoint; ValueError names the first tensor that is missing, unknown or of another shape."""
+def _state(model: nn.Module, checkpoint: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint by the names of the model, all checked; zeros for parameters that nothing reads."""
     content: dict = load_state(checkpoint)
-    state = {name.removeprefix("module."): tensor for name, tensor in content.get("model", content).items()}
-    state = {name: tensor for name, tensor in state.items() if not UNUSED_BY_ORIGINAL.match(name)}
-    expected = {name: t for name, t in model.state_dict().items() if not UNUSED_BY_ORIGINAL.match(name)}
-    problems = [
-        *(f"missing {name}" for name in sorted(expected.keys() - state.keys())),
-        *(f"unknown {name}" for name in sorted(state.keys() - expected.keys())),
-        *(
-            f"{name} has shape {tuple(state[name].shape)}, expected {tuple(expected[name].shape)}"
-            for name in sorted(state.keys() & expected.keys())
-            if state[name].shape != expected[name].shape
-        ),
-    ]
-    if problems:
-        raise ValueError(
-            f"{checkpoint} does not fit its config: {len(problems)} tensors differ, the first: {problems[0]}"
-        )
-    model.load_state_dict(state, strict=False)
+    found = {name.removeprefix("module."): tensor for name, tensor in content.get("model", content).items()}
+    state = {name: tensor for name, tensor in found.items() if not UNUSED_BY_ORIGINAL.match(name)}
+    shapes = shapes_of(model.state_dict())
+    expected = {name: shape for name, shape in shapes.items() if not UNUSED_BY_ORIGINAL.match(name)}
+    refuse(mismatches(state, expected), what=f"{checkpoint} does not fit its config")
+    unread = [name for name, tensor in model.named_parameters() if UNUSED_BY_ORIGINAL.match(name) and tensor.is_meta]
+    return state | {name: torch.zeros(shapes[name]) for name in unread}
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tgs_pipeline.models.beats import BEATs, BeatsConfig
-from tgs_pipeline.weights import load_state
+from tgs_pipeline.weights import assign, load_state, mismatches, refuse, shapes_of
 
 # Switches of `cfg` that models/beats.py does not offer, because every published checkpoint sets them so.
 SWITCHES: Mapping[str, str | bool] = {
@@ -37,7 +37,7 @@ class BeatsEncoder:
 
     def __init__(self, path: Path, *, device: str, dtype: str) -> None:
         self.model, self.labels = read(path)
-        self.model.to(device=device, dtype=getattr(torch, dtype))
+        assign(self.model, self.model.state_dict(), device=device, dtype=getattr(torch, dtype))
         self.device, self.dtype = device, getattr(torch, dtype)
 
     @torch.inference_mode()
@@ -55,10 +55,10 @@ class BeatsEncoder:
 
 
 def read(path: Path) -> tuple[BEATs, list[str]]:
-    """The model of a checkpoint, for evaluation, on the CPU in the stored dtype, and the labels of its classes.
+    """The model of a checkpoint, for evaluation, mapped and in the stored dtype, and the labels of its classes.
 
-    ValueError names the file and the first key that is missing, unknown or of the wrong shape, or the setting that
-    this implementation does not know.
+    ValueError names the file and the keys that are missing, unknown or of the wrong shape, or the setting that this
+    implementation does not know.
     """
     state, cfg, labels = _parts(path)
     config = _config(cfg, path=path)
@@ -68,7 +68,8 @@ def read(path: Path) -> tuple[BEATs, list[str]]:
         )
     with torch.device("meta"):
         model = BEATs(config)
-    _check_keys(state, model.state_dict(), path=path)
+    problems = mismatches(state, shapes_of(model.state_dict()))
+    refuse(problems, what=f"{path}: its tensors are not those of the BEATs that its cfg describes")
     model.load_state_dict(state, assign=True)
     return model.eval().requires_grad_(False), [labels[index] for index in range(config.predictor_class)]
 
@@ -80,6 +81,13 @@ def write(path: Path, model: BEATs, *, config: BeatsConfig, labels: list[str]) -
     path.parent.mkdir(parents=True, exist_ok=True)
     # One entry of metadata: safetensors writes several in random order, and equal models must have equal bytes.
     save_file(state, path, metadata={"beats": json.dumps({"cfg": cfg, "labels": labels})})
+
+
+def convert(source: Path, target: Path) -> None:
+    """Write a published checkpoint as a safetensors file of ours; ValueError as `read`."""
+    model, labels = read(source)
+    _, cfg, _ = _parts(source)
+    write(target, model, config=_config(cfg, path=source), labels=labels)
 
 
 def _parts(path: Path) -> tuple[dict[str, Tensor], dict, dict[int, str]]:
@@ -116,17 +124,3 @@ def _config(cfg: dict, *, path: Path) -> BeatsConfig:
         if not isinstance(cfg.get(name), int):
             raise ValueError(f"{path}: cfg {name} is {cfg.get(name)!r}, expected an integer")
     return BeatsConfig(**{name: cfg[name] for name in names})
-
-
-def _check_keys(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, path: Path) -> None:
-    """ValueError on the first key, in alphabetical order, that is missing, unknown or of another shape."""
-    for name in sorted(found.keys() | expected.keys()):
-        if name not in found:
-            raise ValueError(f"{path}: lacks the tensor {name!r} of the BEATs that its cfg describes")
-        if name not in expected:
-            raise ValueError(f"{path}: holds the tensor {name!r}, which the BEATs of its cfg does not have")
-        if found[name].shape != expected[name].shape:
-            raise ValueError(
-                f"{path}: {name!r} has shape {tuple(found[name].shape)}, "
-                f"expected {tuple(expected[name].shape)} by its cfg"
-            )

@@ -1,6 +1,6 @@
 """The visual encoder: the vision tower of CLIP from a Hugging Face folder (Radford et al., arXiv:2103.00020).
 
-The folder holds config.json, model.safetensors or pytorch_model.bin (whole CLIP or vision tower alone) and
+The folder holds config.json, model.safetensors or pytorch_model.bin or shards (whole CLIP or the tower alone) and
 preprocessor_config.json (without it CLIP's own mean and deviation are used). Nothing is fetched.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from tgs_pipeline.weights import load_state
+from tgs_pipeline.weights import assign, load_folder_state, mismatches, refuse, shapes_of, without_memory
 
 if TYPE_CHECKING:
     import torch
@@ -41,8 +41,9 @@ class ClipEncoder:
                 f"features.visual.layer is {layer}, but {folder} has hidden states {-num_states}..{num_states - 1}"
             )
         self.layer, self.device, self.dtype = layer, device, getattr(torch, dtype)
-        self.model: nn.Module = _load(config, folder=folder, dtype=self.dtype).eval()
-        self.model.to(device)
+        model, state = fit(config, folder=folder)
+        assign(model, state, device=device, dtype=self.dtype)
+        self.model: nn.Module = model.eval()
         self.mean = torch.tensor(mean, device=device).view(3, 1, 1)
         self.std = torch.tensor(std, device=device).view(3, 1, 1)
 
@@ -70,22 +71,22 @@ def input_size_px(folder: Path) -> int:
     return config.get("vision_config", config).get("image_size", DEFAULT_SIZE_PX)
 
 
-def _load(config: "CLIPVisionConfig", *, folder: Path, dtype: "torch.dtype") -> "CLIPVisionModel":
-    """The tower with the weights of the folder; ValueError where a tensor is missing, unknown or of another shape."""
+def fit(config: "CLIPVisionConfig", *, folder: Path) -> "tuple[CLIPVisionModel, dict[str, torch.Tensor]]":
+    """The tower without memory, and the mapped tensors of the folder by its names.
+
+    ValueError names the tensors that are missing, unknown or of another shape.
+    """
     from transformers import CLIPVisionModel
 
-    try:
-        loaded: tuple = CLIPVisionModel.from_pretrained(  # type: ignore[assignment]
-            None, config=config, state_dict=_vision_state(folder), dtype=dtype, output_loading_info=True
-        )
-    except RuntimeError as error:  # transformers logs which tensors do not fit
-        raise ValueError(f"{folder}: its tensors do not have the shapes of its config.json ({error})") from None
-    model, info = loaded  # a pair because of output_loading_info
-    if info["missing_keys"]:
-        raise ValueError(f"{folder}: lacks {min(info['missing_keys'])!r} of the CLIP that its config.json describes")
-    if info["unexpected_keys"]:
-        raise ValueError(f"{folder}: holds {min(info['unexpected_keys'])!r}, unknown to the CLIP of its config.json")
-    return model
+    with without_memory():
+        model = CLIPVisionModel(config)
+    state = _vision_state(folder)
+    inside = PREFIX if any(name.startswith(PREFIX) for name in state) else ""  # transformers has had both names
+    own = {inside + name.removeprefix(PREFIX): name for name in model.state_dict()}
+    shapes = shapes_of(model.state_dict())
+    problems = mismatches(state, {name: shapes[key] for name, key in own.items()})
+    refuse(problems, what=f"{folder}: its tensors are not those of the CLIP that its config.json describes")
+    return model, {key: state[name] for name, key in own.items()}
 
 
 def _normalisation(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -97,8 +98,7 @@ def _normalisation(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _vision_state(folder: Path) -> "dict[str, torch.Tensor]":
     """The tensors of the vision tower, by the names of a file of the tower alone."""
-    path = folder / "model.safetensors"
-    state = load_state(path if path.is_file() else folder / "pytorch_model.bin")
+    state = load_folder_state(folder)
     if any(name.startswith(PREFIX) for name in state):
         state = {name: tensor for name, tensor in state.items() if name.startswith(PREFIX)}
     # A constant that older files store; it is no parameter.

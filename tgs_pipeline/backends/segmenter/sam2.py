@@ -21,7 +21,7 @@ from torchvision.transforms.v2.functional import normalize, resize
 
 from tgs_pipeline.backends.segmenter.base import Segmentation
 from tgs_pipeline.backends.segmenter.sam2_config import build_model
-from tgs_pipeline.weights import load_state
+from tgs_pipeline.weights import assign, load_state, mismatches, refuse, shapes_of, without_memory
 
 if TYPE_CHECKING:
     from sam2.modeling.sam2_base import SAM2Base
@@ -30,7 +30,6 @@ MEAN_RGB = [0.485, 0.456, 0.406]  # ImageNet
 STD_RGB = [0.229, 0.224, 0.225]
 MAX_LOGIT = 32.0
 BOX_CORNER_LABELS = (2, 3)  # top left, bottom right, for SAM's prompt encoder
-NUM_KEYS_SHOWN = 5
 BROKEN = "the segmenter yields NaN: broken weights, or segment.dtype is too narrow"
 
 
@@ -117,29 +116,22 @@ def squeeze(image: np.ndarray, *, size_px: int) -> np.ndarray:
     return cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
 
 
-def load_model(config: Path, weights: Path) -> "SAM2Base":
+def load_model(config: Path, weights: Path, *, device: str = "cpu") -> "SAM2Base":
     """A SAM 2 model from its configuration (YAML) and weights (`.pt` with {"model": state}, or `.safetensors`).
 
     ValueError where the configuration names anything but SAM 2's own modules, or the weights do not fit it exactly.
     """
-    model = build_model(config)
-    fill(model, config=config, weights=weights)
+    with without_memory():
+        model = build_model(config)
+    assign(model, fit(model, config=config, weights=weights), device=device, dtype=torch.float32)
     return model
 
 
-def fill(model: "SAM2Base", *, config: Path, weights: Path) -> None:
-    """Load weights into a model that was built from `config`; ValueError where they do not fit it exactly."""
+def fit(model: "SAM2Base", *, config: Path, weights: Path) -> dict[str, torch.Tensor]:
+    """The mapped tensors for a model that was built from `config`; ValueError where they do not fit it exactly."""
     content = load_state(weights)
     nested = content.get("model")
     state = nested if isinstance(nested, dict) else content
-    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    found = {name: getattr(tensor, "shape", None) for name, tensor in state.items()}
-    if expected != found:
-        missing, unknown = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
-        reshaped = sorted(name for name in expected.keys() & found.keys() if expected[name] != found[name])
-        raise ValueError(
-            f"{weights} does not fit {config}: {len(missing)} tensors missing {missing[:NUM_KEYS_SHOWN]}, "
-            f"{len(unknown)} unknown {unknown[:NUM_KEYS_SHOWN]}, "
-            f"{len(reshaped)} of another shape {reshaped[:NUM_KEYS_SHOWN]}; SAM 2.1 weights need a sam2.1 configuration"
-        )
-    model.load_state_dict(state)
+    problems = mismatches(state, shapes_of(model.state_dict()))
+    refuse(problems, what=f"{weights} does not fit {config} (SAM 2.1 weights need a sam2.1 configuration)")
+    return state

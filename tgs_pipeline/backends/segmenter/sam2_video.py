@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tgs_pipeline.backends.segmenter.sam2 import fill
+from tgs_pipeline.backends.segmenter.sam2 import fit
 from tgs_pipeline.backends.segmenter.sam2_config import build_video_predictor
+from tgs_pipeline.weights import assign, without_memory
 
 if TYPE_CHECKING:
     from sam2.sam2_video_predictor import SAM2VideoPredictor
@@ -49,8 +50,10 @@ class Sam2Propagator:
 
 def load_propagator(config: Path, weights: Path, *, device: str) -> Sam2Propagator:
     """From the files that sam2.load_model takes; ValueError as there."""
-    predictor = build_video_predictor(config)
-    fill(predictor, config=config, weights=weights)
+    with without_memory():
+        predictor = build_video_predictor(config)
+    state = fit(predictor, config=config, weights=weights)
+    assign(predictor, state, device=device, dtype=torch.float32)
     return Sam2Propagator(predictor, device=device)
 
 

@@ -1,8 +1,9 @@
-"""The folder that a Ref-Thinker is kept in, and building the model from it.
+"""The folder that a Ref-Thinker is kept in, and building the model that training starts from (loading.py: for use).
 
     llama/                   Hugging Face folder of the base language model: config.json, safetensors, tokenizer files
     ref_thinker.safetensors  what fine-tuning changed: projectors, LoRA, and all of embed_tokens and lm_head, under the
                              names of the published checkpoints without PEFT's prefix (UPSTREAM_FACTS 3)
+                             (or, in its place, the published files themselves: published.py)
     ref_thinker.json         sizes of the Q-Formers, widths of the encoders, LoRA settings (`Sizes`)
 
 The tokenizer may lack the special tokens, as the original does: they are added. Loading accounts for every key, where
@@ -10,6 +11,7 @@ upstream loads with strict=False and a wrong prefix loads nothing (trap T3).
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,15 +22,14 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, Validat
 from tgs_pipeline.models.qformer import MediaProjector, Modality, dead_keys, live_keys
 from tgs_pipeline.models.ref_thinker import RefThinker
 from tgs_pipeline.prompts.ref_thinker import AUDIO, IMAGE, SPECIAL_TOKENS, VIDEO
-from tgs_pipeline.weights import load_state
+from tgs_pipeline.weights import cast_parameters, load_state, mismatches, refuse
 
 if TYPE_CHECKING:
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 EMBEDDINGS = ("model.embed_tokens.weight", "lm_head.weight")
 PROJECTOR_PREFIXES: Mapping[Modality, str] = {"visual": "model.vl_projector.", "audio": "model.al_projector."}
-_MAX_KEYS_SHOWN = 5
 
 
 class _Section(BaseModel):
@@ -104,26 +105,20 @@ def make_projector(modality: Modality, *, sizes: Sizes, llm_dim: int) -> MediaPr
     return MediaProjector(encoder_dim=encoder_dim, llm_dim=llm_dim, **sizes.qformer.model_dump())
 
 
-def load(folder: Path, *, dtype: torch.dtype, device: str) -> tuple[RefThinker, "PreTrainedTokenizerBase"]:
-    """The model in evaluation mode, and its tokenizer. ValueError names the file and key that do not fit."""
-    sizes = read_sizes(folder / "ref_thinker.json")
-    model, tokenizer = load_base(folder / "llama", sizes=sizes, dtype=dtype)
-    load_tuned(model, folder / "ref_thinker.safetensors", sizes=sizes)
-    return model.to(device=device).eval(), tokenizer
-
-
 def load_base(llama: Path, *, sizes: Sizes, dtype: torch.dtype) -> tuple[RefThinker, "PreTrainedTokenizerBase"]:
     """A Ref-Thinker before any training: the base language model, and untrained parts from torch's random state."""
     from transformers import AutoTokenizer
 
     llm = _load_llm(llama, dtype=dtype)
     tokenizer = AutoTokenizer.from_pretrained(llama, local_files_only=True)
-    return build(llm, tokenizer=tokenizer, sizes=sizes).to(dtype=dtype), tokenizer
+    model = build(llm, tokenizer=tokenizer, sizes=sizes)
+    cast_parameters(model, dtype)
+    return model, tokenizer
 
 
 def load_tuned(model: RefThinker, path: Path, *, sizes: Sizes) -> None:
     """Load a ref_thinker.safetensors into a model; ValueError names the keys that do not fit."""
-    model.load_state_dict(_match(load_state(path), model, sizes=sizes, path=path), strict=False)
+    model.load_state_dict(match(load_state(path), model, sizes=sizes, path=path), strict=False)
 
 
 def save(folder: Path, *, model: RefThinker, sizes: Sizes, dtype: torch.dtype) -> None:
@@ -175,9 +170,9 @@ def _add_special_tokens(tokenizer: "PreTrainedTokenizerBase") -> None:
             )
 
 
-def _load_llm(folder: Path, *, dtype: torch.dtype) -> "LlamaForCausalLM":
-    """The base language model, whole: transformers alone would fill missing weights at random."""
-    from transformers import LlamaForCausalLM
+def read_llama_config(folder: Path) -> "LlamaConfig":
+    """The configuration of the base language model; ValueError where it is missing or of another kind of model."""
+    from transformers import LlamaConfig
 
     config = folder / "config.json"
     if not config.is_file():
@@ -185,6 +180,14 @@ def _load_llm(folder: Path, *, dtype: torch.dtype) -> "LlamaForCausalLM":
     kind = json.loads(config.read_bytes()).get("model_type")
     if kind != "llama":
         raise ValueError(f"{config}: model_type is {kind!r}, expected 'llama'")
+    return LlamaConfig.from_pretrained(folder, local_files_only=True)
+
+
+def _load_llm(folder: Path, *, dtype: torch.dtype) -> "LlamaForCausalLM":
+    """The base language model, whole: transformers alone would fill missing weights at random."""
+    from transformers import LlamaForCausalLM
+
+    read_llama_config(folder)
     try:
         loaded = LlamaForCausalLM.from_pretrained(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
@@ -198,10 +201,8 @@ def _load_llm(folder: Path, *, dtype: torch.dtype) -> "LlamaForCausalLM":
     return llm
 
 
-def _match(
-    state: Mapping[str, torch.Tensor], model: RefThinker, *, sizes: Sizes, path: Path
-) -> dict[str, torch.Tensor]:
-    """The tensors of the file under the keys of the model; ValueError where names or shapes do not fit."""
+def match(state: Mapping[str, torch.Tensor], model: RefThinker, *, sizes: Sizes, path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a ref_thinker.safetensors under the keys of the model; ValueError where they do not fit."""
     names = file_keys(model, sizes=sizes)
     dead = {
         prefix + key
@@ -209,19 +210,13 @@ def _match(
         for key in dead_keys(modality, num_layers=sizes.qformer.num_layers)
     }
     target = model.state_dict()
-    problems = [f"missing key {name}" for name in sorted(names.keys() - state.keys())]
-    problems += [f"unexpected key {name}" for name in sorted(state.keys() - names.keys() - dead)]
-    for name in sorted(names.keys() & state.keys()):
-        found, expected = list(state[name].shape), list(target[names[name]].shape)
-        if found == expected:
-            continue
-        why = ", the number of tokens of llama/" if name in EMBEDDINGS and found[1:] == expected[1:] else ""
-        problems.append(f"{name} has shape {found}, expected {expected}{why}")
-    if problems:
-        left = len(problems) - _MAX_KEYS_SHOWN
-        raise ValueError(
-            f"{path} does not fit llama/ and ref_thinker.json: "
-            + "; ".join(problems[:_MAX_KEYS_SHOWN])
-            + (f"; and {left} more" if left > 0 else "")
-        )
+    expected = {name: tuple(target[key].shape) for name, key in names.items()}
+    problems = with_vocabulary(mismatches(state, expected, dead=dead))
+    refuse(problems, what=f"{path} does not fit llama/ and ref_thinker.json")
     return {key: state[name] for name, key in names.items()}
+
+
+def with_vocabulary(problems: list[str]) -> list[str]:
+    """Problems of `weights.mismatches`, with where the expected number of rows of the embeddings comes from."""
+    shaped = re.compile(rf"({'|'.join(map(re.escape, EMBEDDINGS))}) has shape .*\]$")
+    return [f"{one}, the number of tokens of llama/" if shaped.search(one) else one for one in problems]

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-from tgs_pipeline.backends.thinker import checkpoint
 from tgs_pipeline.backends.thinker.base import Reply, Request
+from tgs_pipeline.backends.thinker.loading import load
 from tgs_pipeline.backends.thinker.null_probability import NullProbability
 from tgs_pipeline.backends.thinker.reply_format import ReplyFormat
 from tgs_pipeline.models.qformer import MediaProjector
@@ -17,7 +17,7 @@ from tgs_pipeline.prompts.ref_thinker import PROMPTS, Wording, parse_reply
 
 
 class RefThinkerRunner:
-    """Runs a Ref-Thinker folder (backends/thinker/checkpoint.py) on batches of requests.
+    """Runs a Ref-Thinker folder (backends/thinker/loading.py) on batches of requests.
 
     prompt: how the question is worded. padding: `read` makes replies depend on batch mates, as upstream (trap T1).
     """
@@ -37,7 +37,7 @@ class RefThinkerRunner:
         self.max_new_tokens = max_new_tokens
         self.ask = PROMPTS[prompt]
         self.padding: Padding = padding
-        self.model, self.tokenizer = checkpoint.load(weights, dtype=dtype, device=device)
+        self.model, self.tokenizer = load(weights, dtype=dtype, device=device)
         self.null_probability = NullProbability(self.tokenizer)
         enforced = reply_format == "enforced"
         self.constraint = ReplyFormat(self.tokenizer, max_new_tokens=max_new_tokens) if enforced else None

@@ -77,7 +77,8 @@ def base(tmp_path_factory):
         rows_of(lambda word: (training_prompt(f"the {word}"), CHAIN.format(word=word) + "</s>")),
     )
     settings = yaml.safe_load((ROOT / "training/params.yaml").read_text())
-    trained = [settings[name] for name in ("segmenter_image", "segmenter_clips", "backbone", "detector")]
+    names = ("segmenter_image", "segmenter_clips", "backbone", "detector", "alignment")
+    trained = [settings[name] for name in names]
     for pretraining in (*settings["encoders"].values(), *trained):
         pretraining |= {"log_every_steps": 1}
     settings["model"]["llama"] = str(folder / "ref_thinker/llama")

@@ -11,8 +11,8 @@ from collections import Counter
 
 import pyarrow.parquet as pq
 import pytest
+from multimodal_server import KEY, KEY_NAME, Cut, Fail, Garbage, Say, Slow, pictures_of, serve, text_of
 from project import ROOT
-from teacher_server import KEY, KEY_NAME, Cut, Fail, Garbage, Say, Slow, pictures_of, serve, text_of
 from teaching_example import CLIPS, rows_of, write_chain, write_params, write_project
 from typer.testing import CliRunner
 

@@ -26,14 +26,15 @@ import numpy as np
 from tgs_pipeline.artifacts import features, samples
 from tgs_pipeline.artifacts.lookup import Lookup
 from tgs_pipeline.artifacts.table import read_rows
-from tgs_pipeline.backends.teacher.base import make_picture
+from tgs_pipeline.asking import Question, answers, make_recipe
+from tgs_pipeline.backends.multimodal.base import make_picture
 from tgs_pipeline.data.media import read_image, read_mask
 from tgs_pipeline.data.sample import read_csv
 from tgs_pipeline.params import Params
+from tgs_pipeline.params_multimodal import ServerParams
 from tgs_pipeline.prompts import instruct as prompt
 from tgs_pipeline.rows import Recipe
-from tgs_pipeline.training.asking import Question, answers, make_recipe
-from tgs_pipeline.training.params_teacher import InstructParams, TeacherParams, WordLimits
+from tgs_pipeline.training.params_teacher import InstructParams, WordLimits
 from tgs_pipeline.workspace import Workspace, cache_folder
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ _SAMPLE_COLUMNS = [
 ]  # fmt: skip
 
 
-def run(settings: InstructParams, teacher: TeacherParams, *, pipeline: Params, workspace: Workspace) -> None:
+def run(settings: InstructParams, teacher: ServerParams, *, pipeline: Params, workspace: Workspace) -> None:
     """Ask for the chains that the row store lacks and write all of them."""
     if pipeline.dataset.adapter != "ref_avsbench":
         raise ValueError(
@@ -68,6 +69,7 @@ def run(settings: InstructParams, teacher: TeacherParams, *, pipeline: Params, w
         (unit for sample, unit in _units(workspace.samples, settings, recipe, sounds) if unit),
         recipe=recipe,
         settings=teacher,
+        section="teacher",
         question=partial(_question, root=workspace.dataset, settings=settings),
         check=lambda reply, unit: prompt.check(reply, object_word=unit["object"], bbox=unit["bbox"], **limits),
         cache=cache_folder(pipeline.runtime.cache),

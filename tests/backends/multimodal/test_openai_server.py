@@ -7,20 +7,20 @@ from email.utils import formatdate
 
 import numpy as np
 import pytest
+from multimodal_server import KEY, KEY_NAME, Cut, Fail, Garbage, Say, Slow, pictures_of, serve, text_of
 from PIL import Image
-from teacher_server import KEY, KEY_NAME, Cut, Fail, Garbage, Say, Slow, pictures_of, serve, text_of
 
-from tgs_pipeline.backends.teacher.base import (
+from tgs_pipeline.backends.multimodal.base import (
+    Answer,
     BadRequestError,
     Message,
     NoAnswerError,
     Picture,
-    TeacherReply,
     UnreachableError,
     UnusableError,
     make_picture,
 )
-from tgs_pipeline.backends.teacher.openai_server import OpenAIServer
+from tgs_pipeline.backends.multimodal.openai_server import OpenAIServer
 
 QUESTION = [Message("user", ("What is this?",))]
 
@@ -32,6 +32,7 @@ def key(monkeypatch):
 
 def teacher(server, **changes):
     settings = {
+        "section": "teacher", "picture_detail": None,
         "model": "test", "api_key_env": KEY_NAME, "sampling": {"temperature": 0.5, "max_tokens": 9}, "timeout_sec": 5,
         "max_retries": 2, "first_wait_sec": 0.01, "max_wait_sec": 2, "concurrency": 2, "max_picture_bytes": 100_000,
     }  # fmt: skip
@@ -45,7 +46,7 @@ def test_a_question_with_pictures_arrives_as_it_was_asked(monkeypatch):
     conversation = [Message("system", ("Be short.",)), Message("user", ("Frame 0:", picture, "What is it?"))]
     with serve(lambda request: "  a dog\n") as server:
         reply = teacher(server).ask(conversation)
-    assert reply == TeacherReply("a dog", prompt_tokens=11, completion_tokens=7)
+    assert reply == Answer("a dog", prompt_tokens=11, completion_tokens=7)
     (request,) = server.requests
     assert (request["model"], request["temperature"], request["max_tokens"]) == ("test", 0.5, 9)
     assert request["messages"][0] == {"role": "system", "content": "Be short."}

@@ -50,7 +50,7 @@ class Slow:
 
 
 @dataclass
-class TeacherServer:
+class MultimodalServer:
     """What the server is to say (`script` in order, then `answer(request)`), and what it was asked."""
 
     answer: Callable[[dict], object]
@@ -73,7 +73,7 @@ class TeacherServer:
 
 @contextmanager
 def serve(answer: Callable[[dict], object] = lambda request: "hello", **settings):
-    state = TeacherServer(answer, **settings)
+    state = MultimodalServer(answer, **settings)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

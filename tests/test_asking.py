@@ -13,7 +13,8 @@ from tgs_pipeline.backends.multimodal.base import (
     Subject,
     UnreachableError,
     UnusableError,
-)from tgs_pipeline.params_multimodal import Prices
+)
+from tgs_pipeline.params_multimodal import Prices
 
 PICTURE = Picture("Frame 0", b"jpeg")
 

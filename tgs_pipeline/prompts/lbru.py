@@ -27,8 +27,8 @@ _SINGLE = "Then name the category of the one object that makes the sound."
 _KEYBOARD = "In this list a keyboard is for typing; it is no musical instrument. "
 
 _BOX = (
-    "{layout} Boxes with numbers are drawn in frame {frame}: candidates for the {name} that makes a sound in the video. "
-    "{boxes} Choose the box of the object that most likely makes the sound. Three hints: "
+    "{layout} Boxes with numbers are drawn in frame {frame}: candidates for the {name} that makes a sound in the "
+    "video. {boxes} Choose the box of the object that most likely makes the sound. Three hints: "
     "(1) of a string instrument such as a violin the body is meant, without the bow; "
     "(2) the box should hold the whole object, not a part of it, so that of two nested boxes the larger one is usually "
     "right; (3) what sounds is usually conspicuous or in motion. "

@@ -11,19 +11,19 @@ from collections.abc import Sequence
 from tgs_pipeline.prompts.listed import Compat, ReadId, last_id
 from tgs_pipeline.prompts.listed import read_id as read_id_strictly
 from tgs_pipeline.prompts.tiles import describe_layout
-from tgs_pipeline.prompts.visible_boxes import VisibleBox, describe_boxes
+from tgs_pipeline.prompts.visible_boxes import VisibleBox, describe_boxes, one_line
 
 _FRAME = (
     "{layout} First describe in detail what happens in the video. Then choose the one frame that shows best what is "
-    'meant by "{reference}": it should be clearly visible there, sharp and not hidden, so that it can be segmented well. '
-    "End with a line that holds the number of that frame alone, in square brackets, such as [1]."
+    'meant by "{reference}": it should be clearly visible there, sharp and not hidden, so that it can be segmented '
+    "well. End with a line that holds the number of that frame alone, in square brackets, such as [1]."
 )
 _BOX = (
     "{layout} In frame {frame}, {boxes} A detector that is often wrong was asked to find what is described: take its "
     "words as a hint only and trust your eyes. Go step by step.\n"
     "1. The scene: describe the video, each frame, and every object in frame {frame}.\n"
     "2. The boxes: describe what each box holds, and how these objects relate to each other.\n"
-    '3. The description: "{reference}". Analyse its syntax and find the main object, the one that the sentence is about. '
+    '3. The description: "{reference}". Analyse its syntax and find the main object, which the sentence is about. '
     "It often comes first. An object is not the main one because much is said about it.\n"
     "4. The choice: find the box that fits the main object and nothing else. It should hold the whole main object, and "
     "no other object that the description merely mentions.\n"
@@ -34,7 +34,7 @@ _BOX = (
 
 def frame_question(reference: str, *, num_frames: int, columns: int) -> str:
     """Which frame shows best what the reference means."""
-    return _FRAME.format(layout=describe_layout(num_frames, columns=columns), reference=_one_line(reference))
+    return _FRAME.format(layout=describe_layout(num_frames, columns=columns), reference=one_line(reference))
 
 
 def read_frame(reply: str, *, num_frames: int, compat: Compat) -> ReadId:
@@ -50,7 +50,7 @@ def box_question(reference: str, *, frame: int, boxes: Sequence[VisibleBox], num
         layout=describe_layout(num_frames, columns=columns),
         frame=frame,
         boxes=describe_boxes(boxes, measures=False),
-        reference=_one_line(reference),
+        reference=one_line(reference),
         num_boxes=len(boxes),
     )
 
@@ -60,8 +60,3 @@ def read_box(reply: str, *, num_boxes: int, compat: Compat) -> ReadId:
     if compat == "parity":
         return last_id(reply, num_choices=num_boxes, drop_emphasis=True)
     return read_id_strictly(reply, num_choices=num_boxes, prose=True)
-
-
-def _one_line(reference: str) -> str:
-    """The reference between quotes: on one line, with quotes of another kind."""
-    return " ".join(reference.replace('"', "'").split())

@@ -32,9 +32,7 @@ def shown_order(scores: np.ndarray, *, max_boxes: int, always_sorted: bool) -> l
     where there are fewer than `max_boxes`, as the published code for AVS does (trap T44).
     """
     if not 1 <= max_boxes <= len(COLOURS):
-        raise ValueError(
-            f"{max_boxes} boxes cannot be told apart: there are {len(COLOURS)} colours, show 1 to that many"
-        )
+        raise ValueError(f"max_boxes is {max_boxes}: expected 1 to {len(COLOURS)}, one for each colour")
     if len(scores) < max_boxes and not always_sorted:
         return list(range(len(scores)))
     return np.argsort(-scores, kind="stable")[:max_boxes].tolist()
@@ -52,10 +50,16 @@ def describe_boxes(boxes: Sequence[VisibleBox], *, measures: bool) -> str:
     return f"{_NUMBER_WORDS[len(boxes) - 1]} {what}: {'; '.join(told)}."
 
 
+def one_line(text: str) -> str:
+    """Text to stand between double quotes: on one line, with single quotes inside."""
+    return " ".join(text.replace('"', "'").split())
+
+
 def _describe(number: int, box: VisibleBox, *, measures: bool) -> str:
     text = f"box {number} ({COLOURS[number - 1][0]})"
     if box.phrase:
-        text += f', which the detector calls "{" ".join(box.phrase.split())}"'
+        phrase = one_line(box.phrase)
+        text += f', which the detector calls "{phrase}"'
     if measures:
         x0, y0, x1, y1 = box.box_xyxy
         text += f", centre ({(x0 + x1) / 2:.3f}, {(y0 + y1) / 2:.3f}), width {x1 - x0:.3f}, height {y1 - y0:.3f}"

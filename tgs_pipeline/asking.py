@@ -167,7 +167,7 @@ class AskOperator:
         check: Check,
         max_attempts: int,
         concurrency: int,
-        give_up_after: int,
+        give_up_after: float,
         spending: Spending,
         keep: Callable[[dict], None],
     ) -> None:

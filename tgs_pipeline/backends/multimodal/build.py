@@ -20,7 +20,7 @@ class Manners:
     max_attempts: int
     concurrency: int
     replies_per_flush: int
-    give_up_after: int | float
+    give_up_after: float  # infinity: never
     prices: Prices | None
 
 
@@ -38,8 +38,10 @@ def identity(settings: MultimodalParams) -> Mapping[str, JSON]:
     """What the model adds to the keys of rows: all that can change an answer, neither address nor secret."""
     if isinstance(settings, ReplayParams):
         return {"model": "replay", "recordings": Replay(Path(settings.recordings)).digest}
-    detail = {"picture_detail": settings.picture_detail} if settings.picture_detail else {}
-    return {"model": settings.model, "sampling": settings.sampling} | detail
+    asked: dict[str, JSON] = {"model": settings.model, "sampling": settings.sampling}
+    if settings.picture_detail is not None:
+        asked["picture_detail"] = settings.picture_detail
+    return asked
 
 
 def manners(settings: MultimodalParams) -> Manners:

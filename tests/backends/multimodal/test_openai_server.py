@@ -95,8 +95,13 @@ def test_waits_double():
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_waited_for(form):
-    value = "1" if form == "seconds" else formatdate(time.time() + 2, usegmt=True)  # whole seconds: 1 to 2 from now
-    with serve(script=[Fail(429, {"Retry-After": value})]) as server:
+    def first_fail(request):
+        if len(server.requests) > 1:
+            return "hello"
+        date = formatdate(time.time() + 2, usegmt=True)  # whole seconds: 1 to 2 from now
+        return Fail(429, {"Retry-After": "1" if form == "seconds" else date})
+
+    with serve(first_fail) as server:
         assert teacher(server, max_wait_sec=3).ask(QUESTION).text == "hello"
     assert server.times[1] - server.times[0] >= 0.95
 
@@ -140,6 +145,45 @@ def test_replies_without_an_answer(reply, reason, text):
     with serve(lambda request: reply) as server, pytest.raises(NoAnswerError, match=reason) as raised:
         teacher(server).ask(QUESTION)
     assert len(server.requests) == 1 and raised.value.text == text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "null",
+        "[]",
+        "7",
+        '{"choices": 3}',
+        '{"error": "x"}',
+        "[" * 100_000,
+        '{"choices": ' + "9" * 5000 + "}",
+        "\x00",
+    ],
+)
+def test_bodies_of_no_protocol_are_passing_faults(body):
+    with serve(script=[Garbage(body)]) as server:
+        assert teacher(server).ask(QUESTION).text == "hello"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("count", [-1, 1e9, "7", True, None, 10**30, [1]])
+def test_counts_that_are_none_are_not_counted(count):
+    with serve(lambda request: Say("yes", prompt_tokens=count)) as server:
+        assert teacher(server).ask(QUESTION).prompt_tokens == 0
+
+
+def test_text_that_no_file_can_hold_is_replaced():
+    with serve(lambda request: Say("[2] \ud800")) as server:
+        assert teacher(server).ask(QUESTION).text == "[2] ?"
+
+
+@pytest.mark.parametrize(("detail", "sent"), [("high", {"detail": "high"}), (None, {})])
+def test_how_closely_pictures_are_looked_at(detail, sent):
+    with serve() as server:
+        teacher(server, picture_detail=detail).ask([Message("user", (Picture("0.jpg", b"x"), "Look"))])
+    (part, _) = server.requests[0]["messages"][0]["content"]
+    assert part["image_url"] == {"url": "data:image/jpeg;base64,eA=="} | sent
 
 
 def test_a_picture_over_the_limit_is_named_and_not_sent():

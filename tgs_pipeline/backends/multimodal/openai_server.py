@@ -36,6 +36,7 @@ UNUSABLE_STATUS = {401, 403, 404}
 REFUSAL_CODES = {"content_filter", "content_policy_violation"}
 MAX_SHOWN_CHARS = 300
 MIN_KEY_CHARS = 8  # what is shorter is no secret but a placeholder ("none"), and may well be a word of an answer
+MAX_TOKENS = 2**40  # more are no count
 JITTER = 0.25  # share of a wait that is left to chance, so that parallel requests do not come back together
 
 
@@ -137,7 +138,7 @@ class OpenAIServer:
             raise _PassingError(self._clean(f"the connection failed ({cause}: {error.__cause__})")) from None
         except openai.APIStatusError as error:
             raise self._fault_of(error) from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _PassingError("the reply is not JSON") from None
 
     def _fault_of(self, error: "openai.APIStatusError") -> Exception:
@@ -188,6 +189,8 @@ class OpenAIServer:
         return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + " ..."
 
     def _hide_key(self, text: str) -> str:
+        """Text of a server without the key, and without lone surrogates, which no file of ours can hold."""
+        text = text.encode(errors="replace").decode()
         return text.replace(self._key, "[key]") if len(self._key) >= MIN_KEY_CHARS else text
 
 
@@ -253,4 +256,5 @@ def _object(value: object) -> dict:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    """A number of tokens; 0 where it cannot be one."""
+    return value if type(value) is int and 0 <= value <= MAX_TOKENS else 0

@@ -31,7 +31,7 @@ SOUND_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "horse": ("neigh", "clip-clop"),
         "keyboard": ("typing",),
         "lion": ("roar",),
-        "man": ("male"),
+        "man": ("male",),
         "missile-rocket": ("rocket", "missile"),
         "pig": ("oink",),
         "saw": ("chainsaw", "sawing"),
@@ -39,7 +39,7 @@ SOUND_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tiger": ("roar",),
         "train": ("railroad",),
         "wolf": ("howl",),
-        "woman": ("female"),
+        "woman": ("female",),
     }
 )
 _VOICES = ("speech", "conversation", "singing", "laughter", "shout", "screaming", "crying")  # of nobody in particular

@@ -35,7 +35,7 @@ class InstructParams(Section):
     num_frames: PositiveInt  # shown of each clip, evenly spread, besides the one that shows most of the target
     longest_edge_px: PositiveInt
     jpeg_quality: Annotated[int, Field(ge=1, le=95)]
-    sound_names: str | None  # CSV with columns mid,display_name (AudioSet's), for taggers that answer with ids
+    sound_names: str | None  # AudioSet's class_labels_indices.csv or ontology.json, for taggers that answer with ids
     think_words: WordLimits
     f_object_words: WordLimits
 

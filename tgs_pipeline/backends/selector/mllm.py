@@ -19,7 +19,7 @@ VERSION = 1  # raise when the meaning of a row changes: questions or checks
 
 
 class MllmSelector:
-    """Asks through `questions`; what is stored is not asked again.
+    """Asks through `questions`; what is stored is not asked again. Another model for each step: a selector for each.
 
     about: what windows are about, a referring expression or a sounding object.
     max_boxes: candidates that are shown, those with the best scores.

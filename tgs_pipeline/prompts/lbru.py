@@ -1,4 +1,4 @@
-"""What a multimodal model is asked about sounding objects, after AL-Ref-SAM 2 (arXiv 2408.15876, figures 2 and 5).
+"""What a multimodal model is asked about sounding objects, after AL-Ref-SAM 2 (figures 2 and 5 of its paper).
 
 LBRU and pivot frame in one question: sound labels of a tagger are filtered and merged, in view of the frames, into
 the objects that sound, and for each the frame that shows it best is chosen. Then, for an object with several candidate

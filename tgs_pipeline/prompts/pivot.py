@@ -1,4 +1,4 @@
-"""What a multimodal model is asked about a referring expression, after AL-Ref-SAM 2 (arXiv 2408.15876, figure 5).
+"""What a multimodal model is asked about a referring expression, after AL-Ref-SAM 2 (figure 5 of its paper).
 
 Two steps with a chain of thought each: the pivot frame of a window of frames, then the pivot box among the candidates
 drawn in that frame. The second asks for the scene, for what each box holds and for a syntax analysis of the expression

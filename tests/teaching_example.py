@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 from dataset_example import write_clip, write_metadata
+from multimodal_server import KEY_NAME
 from project import ROOT
-from teacher_server import KEY_NAME
 
 from tgs_pipeline import params as pipeline_params
 from tgs_pipeline.artifacts import features, table

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from dataset_example import write_metadata
-from teacher_server import KEY, KEY_NAME, Fail, serve, text_of
+from multimodal_server import KEY, KEY_NAME, Fail, serve, text_of
 from teaching_example import CLIPS, rows_of, write_params
 from typer.testing import CliRunner
 

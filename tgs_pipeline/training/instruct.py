@@ -26,15 +26,17 @@ import numpy as np
 from tgs_pipeline.artifacts import features, samples
 from tgs_pipeline.artifacts.lookup import Lookup
 from tgs_pipeline.artifacts.table import read_rows
-from tgs_pipeline.backends.teacher.base import make_picture
+from tgs_pipeline.asking import Question, answers, make_recipe
+from tgs_pipeline.backends.multimodal.base import make_picture
 from tgs_pipeline.data.media import read_image
 from tgs_pipeline.data.sample import read_csv
 from tgs_pipeline.data.truth import read_truth
 from tgs_pipeline.params import Params
+from tgs_pipeline.params_multimodal import ServerParams
 from tgs_pipeline.prompts import instruct as prompt
 from tgs_pipeline.rows import Recipe
-from tgs_pipeline.training.asking import Question, answers, make_recipe
-from tgs_pipeline.training.params_teacher import InstructParams, TeacherParams, WordLimits
+from tgs_pipeline.sounding.labels import read_names
+from tgs_pipeline.training.params_teacher import InstructParams, WordLimits
 from tgs_pipeline.workspace import Workspace, cache_folder
 
 log = logging.getLogger(__name__)
@@ -48,7 +50,7 @@ _SAMPLE_COLUMNS = [
 ]  # fmt: skip
 
 
-def run(settings: InstructParams, teacher: TeacherParams, *, pipeline: Params, workspace: Workspace) -> None:
+def run(settings: InstructParams, teacher: ServerParams, *, pipeline: Params, workspace: Workspace) -> None:
     """Ask for the chains that the row store lacks and write all of them."""
     if pipeline.dataset.adapter != "ref_avsbench":
         raise ValueError(
@@ -69,6 +71,7 @@ def run(settings: InstructParams, teacher: TeacherParams, *, pipeline: Params, w
         (unit for sample, unit in _units(workspace.samples, settings, recipe, sounds) if unit),
         recipe=recipe,
         settings=teacher,
+        section="teacher",
         question=partial(_question, root=workspace.dataset, settings=settings),
         check=lambda reply, unit: prompt.check(reply, object_word=unit["object"], bbox=unit["bbox"], **limits),
         cache=cache_folder(pipeline.runtime.cache),
@@ -119,8 +122,7 @@ class _Sounds:
     def __init__(self, path: Path, *, names: str | None) -> None:
         self._names: Mapping[str, str] = {}
         if names is not None:
-            rows = read_csv(Path(names), required=("mid", "display_name"))
-            self._names = {fields["mid"]: fields["display_name"] for _, fields in rows}
+            self._names = read_names(Path(names))
         self._tags: dict[str, list[tuple[float, str]]] = {}
         for tag in read_rows(path, features.AUDIO_TAGS):
             self._tags.setdefault(tag["vid"], []).append((tag["score"], self._name(tag["label"])))
@@ -135,7 +137,7 @@ class _Sounds:
         if label.startswith(("/m/", "/t/", "/g/")):
             raise ValueError(
                 f"the sound tag {label!r} is an id that says nothing to a teacher: set instruct.sound_names to "
-                "AudioSet's class_labels_indices.csv, which names it"
+                "AudioSet's class_labels_indices.csv or ontology.json, which names it"
             )
         return label
 

@@ -3,63 +3,14 @@
 `load` reads these three sections and leaves the others of the file to those who read them.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from tgs_pipeline.params import ParamsError, PositiveInt, Section, Text
-
-Count = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(gt=0)]
-RESERVED = {"model", "messages", "stream", "n"}
-
-
-class TeacherParams(Section):
-    """The server and how it is asked. Rows depend on `model` and `sampling` only."""
-
-    base_url: Text
-    model: Text
-    api_key_env: str | None  # name of the environment variable with the key; null: the server wants none
-    sampling: dict[str, float | int | bool | str]  # further fields of a request, as they are
-    timeout_sec: Seconds  # longest silence of the server
-    max_retries: Count  # after 429, 5xx, timeouts, cut connections
-    first_wait_sec: Seconds  # before the first retry; doubles; Retry-After overrides it
-    max_wait_sec: Seconds
-    concurrency: PositiveInt
-    max_picture_bytes: PositiveInt
-    max_attempts: PositiveInt  # questions per row: a reply that fails its checks is asked for again with the reason
-    replies_per_flush: PositiveInt  # a killed run loses at most so many
-    give_up_after: PositiveInt  # failures in a row; the rest is left to the next run
-
-    @field_validator("api_key_env")
-    @classmethod
-    def _is_a_name(cls, name: str | None) -> str | None:
-        if name is not None and not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
-            raise ValueError(
-                "teacher.api_key_env: expected the NAME of an environment variable (capitals, digits, _), not the key"
-            )
-        return name
-
-    @field_validator("base_url")
-    @classmethod
-    def _holds_no_secret(cls, url: str) -> str:
-        if not re.fullmatch(r"https?://[^@?#\s]+", url):
-            raise ValueError(
-                "teacher.base_url: expected http(s)://host/path without user, password or query: "
-                "keys come from the environment"
-            )
-        return url
-
-    @field_validator("sampling")
-    @classmethod
-    def _leaves_the_rest_alone(cls, sampling: dict) -> dict:
-        taken = sorted(RESERVED & sampling.keys())
-        if taken:
-            raise ValueError(f"teacher.sampling: {taken} cannot be set here")
-        return sampling
+from tgs_pipeline.params_multimodal import ServerParams
 
 
 class WordLimits(Section):
@@ -84,7 +35,7 @@ class InstructParams(Section):
     num_frames: PositiveInt  # shown of each clip, evenly spread, besides the one that shows most of the target
     longest_edge_px: PositiveInt
     jpeg_quality: Annotated[int, Field(ge=1, le=95)]
-    sound_names: str | None  # CSV with columns mid,display_name (AudioSet's), for taggers that answer with ids
+    sound_names: str | None  # AudioSet's class_labels_indices.csv or ontology.json, for taggers that answer with ids
     think_words: WordLimits
     f_object_words: WordLimits
 
@@ -103,7 +54,7 @@ class RewriteParams(Section):
 class TeachingParams(Section):
     """The sections that are read here."""
 
-    teacher: TeacherParams
+    teacher: ServerParams
     instruct: InstructParams
     rewrite: RewriteParams
 
@@ -122,9 +73,7 @@ def load(path: Path) -> TeachingParams:
         return TeachingParams.model_validate(data)
     except ValidationError as error:
         problems = [
-            problem["msg"].removeprefix("Value error, ")
-            if problem["type"] == "value_error"
-            else f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_input=False, include_url=False)
         ]
         raise ParamsError(f"{path}: {len(problems)} problem(s)\n" + "\n".join(f"  {p}" for p in problems)) from None

@@ -22,12 +22,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tgs_pipeline.artifacts.lookup import Lookup
+from tgs_pipeline.asking import Question, answers, make_recipe
 from tgs_pipeline.data.ref_avsbench import COLUMNS, read_samples
 from tgs_pipeline.data.sample import read_csv
+from tgs_pipeline.params_multimodal import ServerParams
 from tgs_pipeline.prompts import rewrite as prompt
 from tgs_pipeline.rows import Recipe
-from tgs_pipeline.training.asking import Question, answers, make_recipe
-from tgs_pipeline.training.params_teacher import RewriteParams, TeacherParams
+from tgs_pipeline.training.params_teacher import RewriteParams
 from tgs_pipeline.workspace import cache_folder
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ LISTING_COLUMNS = ("uid", "row", "original", "rewritten", "checks", "accept")
 DECISIONS = ("yes", "no", "")
 
 
-def run(settings: RewriteParams, teacher: TeacherParams) -> None:
+def run(settings: RewriteParams, teacher: ServerParams) -> None:
     """Ask for the rewritten references that the row store lacks; write listing, unreviewed CSV and rejects."""
     words = (settings.words.min, settings.words.max)
     recipe = make_recipe("rewrite", teacher, version=VERSION, system=prompt.system_prompt(words=words))
@@ -51,6 +52,7 @@ def run(settings: RewriteParams, teacher: TeacherParams) -> None:
         units,
         recipe=recipe,
         settings=teacher,
+        section="teacher",
         question=_question,
         check=lambda reply, unit: _check(reply, unit, settings),
         cache=cache_folder(settings.cache),

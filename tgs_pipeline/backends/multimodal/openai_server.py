@@ -1,4 +1,4 @@
-"""A teacher behind any server that speaks OpenAI's chat completions protocol (OpenAI, Gemini, vLLM, llama.cpp, ...).
+"""A multimodal model behind any server of OpenAI's chat completions protocol (OpenAI, Gemini, vLLM, llama.cpp, ...).
 
 The key is read from the environment and appears in no message, log or repr: whatever a server sends back is searched
 for it. Retries are ours, not the library's, so that their number and their waits are settings.
@@ -14,12 +14,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tgs_pipeline.backends.teacher.base import (
+from tgs_pipeline.backends.multimodal.base import (
+    Answer,
     BadRequestError,
     Message,
     NoAnswerError,
     Picture,
-    TeacherReply,
+    Subject,
     UnreachableError,
     UnusableError,
 )
@@ -35,6 +36,7 @@ UNUSABLE_STATUS = {401, 403, 404}
 REFUSAL_CODES = {"content_filter", "content_policy_violation"}
 MAX_SHOWN_CHARS = 300
 MIN_KEY_CHARS = 8  # what is shorter is no secret but a placeholder ("none"), and may well be a word of an answer
+MAX_TOKENS = 2**40  # more are no count
 JITTER = 0.25  # share of a wait that is left to chance, so that parallel requests do not come back together
 
 
@@ -43,11 +45,13 @@ class OpenAIServer:
 
     api_key_env: name of the environment variable that holds the key; None: the server wants none.
     sampling: further fields of the request, as they are (temperature, max_tokens, seed, ...).
+    picture_detail: how closely pictures are looked at (low, high, auto); None leaves it to the server.
     timeout_sec: longest silence of the server within one request.
     max_retries: further requests after one that failed for a passing reason (429, 5xx, timeout, cut connection,
         unreadable body). Waits start at `first_wait_sec` and double, or are what Retry-After says; a server that asks
         for more than `max_wait_sec` is given up.
     concurrency: requests under way at a time, over all threads that share this object.
+    section: the section of the params that holds these settings, for messages.
     """
 
     def __init__(
@@ -57,14 +61,17 @@ class OpenAIServer:
         model: str,
         api_key_env: str | None,
         sampling: Mapping[str, JSON],
+        picture_detail: str | None,
         timeout_sec: float,
         max_retries: int,
         first_wait_sec: float,
         max_wait_sec: float,
         concurrency: int,
         max_picture_bytes: int,
+        section: str,
     ) -> None:
-        self._key = _key_from(api_key_env)
+        self._key = _key_from(api_key_env, section=section)
+        self._section = section
         self._client = _make_client(base_url, key=self._key, timeout_sec=timeout_sec)
         self._model = model
         self._sampling = dict(sampling)
@@ -72,8 +79,9 @@ class OpenAIServer:
         self._first_wait_sec, self._max_wait_sec = first_wait_sec, max_wait_sec
         self._free = threading.BoundedSemaphore(concurrency)
         self._max_picture_bytes = max_picture_bytes
+        self._detail = {} if picture_detail is None else {"detail": picture_detail}
 
-    def ask(self, messages: Sequence[Message]) -> TeacherReply:
+    def ask(self, messages: Sequence[Message], *, subject: Subject | None = None) -> Answer:
         """The model's answer; raises UnreachableError, BadRequestError, UnusableError or NoAnswerError."""
         request = [{"role": message.role, "content": self._content(message)} for message in messages]
         for attempt in range(self._max_retries + 1):
@@ -98,7 +106,7 @@ class OpenAIServer:
         if all(isinstance(part, str) for part in message.parts):
             return "\n".join(str(part) for part in message.parts)
         return [
-            {"type": "image_url", "image_url": {"url": self._data_url(part)}}
+            {"type": "image_url", "image_url": {"url": self._data_url(part), **self._detail}}
             if isinstance(part, Picture)
             else {"type": "text", "text": part}
             for part in message.parts
@@ -107,7 +115,7 @@ class OpenAIServer:
     def _data_url(self, picture: Picture) -> str:
         if len(picture.jpeg) > self._max_picture_bytes:
             raise BadRequestError(
-                f"{picture.name}: {len(picture.jpeg)} bytes as JPEG, the limit teacher.max_picture_bytes is "
+                f"{picture.name}: {len(picture.jpeg)} bytes as JPEG, the limit {self._section}.max_picture_bytes is "
                 f"{self._max_picture_bytes}: send smaller pictures (size, JPEG quality) or raise the limit"
             )
         return "data:image/jpeg;base64," + base64.b64encode(picture.jpeg).decode()
@@ -130,7 +138,7 @@ class OpenAIServer:
             raise _PassingError(self._clean(f"the connection failed ({cause}: {error.__cause__})")) from None
         except openai.APIStatusError as error:
             raise self._fault_of(error) from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _PassingError("the reply is not JSON") from None
 
     def _fault_of(self, error: "openai.APIStatusError") -> Exception:
@@ -141,14 +149,14 @@ class OpenAIServer:
         if status in RETRIED_STATUS or status >= 500:
             return _PassingError(reason, retry_after_sec=_retry_after_sec(error.response.headers))
         if status in UNUSABLE_STATUS:
-            return UnusableError(f"{reason}; check base_url, model and api_key_env of `teacher`")
+            return UnusableError(f"{reason}; check base_url, model and api_key_env of `{self._section}`")
         if error.code in REFUSAL_CODES:
             return NoAnswerError(
                 f"the server refuses the request ({error.code})", text="", prompt_tokens=0, completion_tokens=0
             )
         return BadRequestError(reason)
 
-    def _read(self, body: object) -> TeacherReply:
+    def _read(self, body: object) -> Answer:
         """The answer in a decoded body; NoAnswerError where it holds none, _PassingError where it is none of ours."""
         if not isinstance(body, dict):
             raise _PassingError("the reply is not a JSON object")
@@ -167,7 +175,7 @@ class OpenAIServer:
         if reason:
             refusal = message.get("refusal")
             raise NoAnswerError(self._clean(reason), text=text or self._hide_key(str(refusal or "")), **counts)
-        return TeacherReply(text, **counts)
+        return Answer(text, **counts)
 
     def _wait_sec(self, attempt: int, retry_after_sec: float | None) -> float:
         if retry_after_sec is not None:
@@ -181,6 +189,8 @@ class OpenAIServer:
         return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + " ..."
 
     def _hide_key(self, text: str) -> str:
+        """Text of a server without the key, and without lone surrogates, which no file of ours can hold."""
+        text = text.encode(errors="replace").decode()
         return text.replace(self._key, "[key]") if len(self._key) >= MIN_KEY_CHARS else text
 
 
@@ -192,14 +202,14 @@ class _PassingError(Exception):
         self.retry_after_sec = retry_after_sec
 
 
-def _key_from(name: str | None) -> str:
+def _key_from(name: str | None, *, section: str) -> str:
     """The key in the environment variable `name`, "" where no key is wanted."""
     if name is None:
         return ""
     key = os.environ.get(name, "").strip()
     if not key:
         raise UnusableError(
-            f"the environment variable {name} (teacher.api_key_env) holds no key: export it, or set null"
+            f"the environment variable {name} ({section}.api_key_env) holds no key: export it, or set null"
         )
     return key
 
@@ -246,4 +256,5 @@ def _object(value: object) -> dict:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    """A number of tokens; 0 where it cannot be one."""
+    return value if type(value) is int and 0 <= value <= MAX_TOKENS else 0

@@ -1,6 +1,8 @@
-"""Teacher: any multimodal model that is asked with text and pictures and answers with text.
+"""Multimodal: any model that is asked with text and pictures and answers with text.
 
-Ways to fail, all of them `TeacherError`s whose text can be stored and shown (it holds no key):
+It teaches (`tgs train instruct`), names sounding objects and chooses frames and boxes; who asks says what about.
+
+Ways to fail, all of them `MultimodalError`s whose text can be stored and shown (it holds no key):
 `UnreachableError` no reply was had in the end; asking again later may help.
 `BadRequestError`  this request cannot be sent or is refused as such (a picture too large); asking again will not help.
 `UnusableError`    no request can succeed until somebody changes the settings (key, model name, address).
@@ -16,23 +18,23 @@ import numpy as np
 from PIL import Image
 
 
-class TeacherError(ValueError):
+class MultimodalError(ValueError):
     """No answer; the message says why."""
 
 
-class UnreachableError(TeacherError):
+class UnreachableError(MultimodalError):
     """No reply after all retries."""
 
 
-class BadRequestError(TeacherError):
+class BadRequestError(MultimodalError):
     """A request that no server would answer, or that this one does not accept."""
 
 
-class UnusableError(TeacherError):
+class UnusableError(MultimodalError):
     """The server accepts no request of ours: wrong key, model or address."""
 
 
-class NoAnswerError(TeacherError):
+class NoAnswerError(MultimodalError):
     """A reply without an answer. `text` is what it held instead (a refusal, the beginning of an answer)."""
 
     def __init__(self, reason: str, *, text: str, prompt_tokens: int, completion_tokens: int) -> None:
@@ -59,7 +61,19 @@ class Message:
 
 
 @dataclass(frozen=True)
-class TeacherReply:
+class Subject:
+    """What a question is about. A server needs none of it; recorded replies are found by it.
+
+    task: which question (prompts/ name theirs); object_name: of the video, where the question is about one object.
+    """
+
+    task: str
+    vid: str
+    object_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
     """An answer, and what it cost (0 where the server does not count)."""
 
     text: str
@@ -67,11 +81,11 @@ class TeacherReply:
     completion_tokens: int
 
 
-class Teacher(Protocol):
+class Multimodal(Protocol):
     """Answers one conversation at a time; safe to call from several threads."""
 
-    def ask(self, messages: Sequence[Message]) -> TeacherReply:
-        """The model's answer, blanks around it dropped; raises TeacherError."""
+    def ask(self, messages: Sequence[Message], *, subject: Subject | None = None) -> Answer:
+        """The model's answer, blanks around it dropped; raises MultimodalError."""
         ...
 
 

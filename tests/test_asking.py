@@ -1,18 +1,20 @@
-"""The row mechanism around a teacher, with a teacher in memory; the real protocol is in test_instruct.py."""
+"""The row mechanism around a multimodal model, with one in memory; the real protocol is in test_instruct.py."""
 
 import pytest
 
-from tgs_pipeline.backends.teacher.base import (
+from tgs_pipeline import asking
+from tgs_pipeline.asking import AskOperator, Question, Spending, _load, _tables
+from tgs_pipeline.backends.multimodal.base import (
+    Answer,
     BadRequestError,
     Message,
     NoAnswerError,
     Picture,
-    TeacherReply,
+    Subject,
     UnreachableError,
     UnusableError,
 )
-from tgs_pipeline.training import asking
-from tgs_pipeline.training.asking import AskOperator, Question, _load, _tables
+from tgs_pipeline.params_multimodal import Prices
 
 PICTURE = Picture("Frame 0", b"jpeg")
 
@@ -23,20 +25,25 @@ class Scripted:
     def __init__(self, *script):
         self.script = list(script)
         self.asked = []
+        self.subjects = []
 
-    def ask(self, messages):
+    def ask(self, messages, *, subject=None):
         self.asked.append(list(messages))
+        self.subjects.append(subject)
         said = self.script.pop(0)
         if isinstance(said, Exception):
             raise said
-        return TeacherReply(said, prompt_tokens=10, completion_tokens=1)
+        return Answer(said, prompt_tokens=10, completion_tokens=1)
 
 
-def operator(teacher, **changes):
-    settings = {"max_attempts": 3, "concurrency": 1, "give_up_after": 3} | changes
-    return AskOperator(
-        teacher, system="Be kind.", check=lambda reply, unit: [] if reply == unit["want"] else ["wrong"], **settings
-    )
+def operator(model, **changes):
+    settings = {"max_attempts": 3, "concurrency": 1, "give_up_after": 3, "system": "Be kind."}
+    settings |= {"spending": Spending(), "keep": lambda row: None, "check": check}
+    return AskOperator(model, **settings | changes)
+
+
+def check(reply, unit):
+    return [] if reply == unit["want"] else ["wrong"]
 
 
 def loaded(*wants, question=lambda unit: Question(f"say {unit['want']}", (PICTURE,), {})):
@@ -114,5 +121,21 @@ def test_the_key_of_a_row_holds_what_decides_it_and_no_address():
 
     for same in ({"base_url": "http://other/v1"}, {"api_key_env": None}, {"max_attempts": 9}, {"concurrency": 1}):
         assert key(**same) == key()
-    for other in ({"model": "other"}, {"sampling": {"temperature": 0.0}}):
+    for other in ({"model": "other"}, {"sampling": {"temperature": 0.0}}, {"picture_detail": "high"}):
         assert key(**other) != key()
+
+
+def test_without_a_task_for_the_system_there_is_one_turn_and_the_subject_goes_along():
+    subject = Subject("box", "v1", "dog")
+    model = Scripted("a")
+    operator(model, system="")(loaded("a", question=lambda unit: Question("say", (PICTURE,), {}, subject)))
+    assert model.asked == [[Message("user", ("Frame 0:", PICTURE, "say"))]] and model.subjects == [subject]
+
+
+def test_every_reply_is_counted_also_of_rows_that_fail():
+    spending, kept = Spending(), []
+    no = UnreachableError("no")
+    operator(Scripted("b", no, "b"), spending=spending, keep=kept.append)(loaded("a", "b"))
+    assert (spending.num_replies, spending.prompt_tokens, spending.completion_tokens) == (2, 20, 2)
+    assert [row["key"] for row in kept] == ["k1"]
+    assert spending.cost(Prices(prompt=100_000.0, completion=1_000_000.0)) == pytest.approx(4.0)

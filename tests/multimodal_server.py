@@ -22,6 +22,7 @@ class Say:
     refusal: str | None = None
     finish_reason: str = "stop"
     choices: bool = True
+    prompt_tokens: object = 11
 
 
 @dataclass
@@ -37,8 +38,11 @@ class Cut:
     """The connection is reset in the middle of the reply."""
 
 
+@dataclass
 class Garbage:
-    """Status 200 with a body that is no JSON."""
+    """Status 200 with a body that is no JSON, or none of the protocol."""
+
+    body: str = '{"choices": [{"mess'
 
 
 @dataclass
@@ -50,7 +54,7 @@ class Slow:
 
 
 @dataclass
-class TeacherServer:
+class MultimodalServer:
     """What the server is to say (`script` in order, then `answer(request)`), and what it was asked."""
 
     answer: Callable[[dict], object]
@@ -73,7 +77,7 @@ class TeacherServer:
 
 @contextmanager
 def serve(answer: Callable[[dict], object] = lambda request: "hello", **settings):
-    state = TeacherServer(answer, **settings)
+    state = MultimodalServer(answer, **settings)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -104,7 +108,7 @@ def serve(answer: Callable[[dict], object] = lambda request: "hello", **settings
                     error = {"error": {"message": message, "code": what.code, "type": "x"}}
                     self.reply(what.status, json.dumps(error), headers=what.headers)
                 case Garbage():
-                    self.reply(200, '{"choices": [{"mess')
+                    self.reply(200, what.body)
                 case Slow():
                     time.sleep(what.sec)
                     self.reply(200, completion(Say(what.text)))
@@ -148,7 +152,7 @@ def completion(say: Say) -> str:
         {
             "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "test",
             "choices": [choice] if say.choices else [],
-            "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
+            "usage": {"prompt_tokens": say.prompt_tokens, "completion_tokens": 7, "total_tokens": 18},
         }
     )  # fmt: skip
 

@@ -7,20 +7,20 @@ from email.utils import formatdate
 
 import numpy as np
 import pytest
+from multimodal_server import KEY, KEY_NAME, Cut, Fail, Garbage, Say, Slow, pictures_of, serve, text_of
 from PIL import Image
-from teacher_server import KEY, KEY_NAME, Cut, Fail, Garbage, Say, Slow, pictures_of, serve, text_of
 
-from tgs_pipeline.backends.teacher.base import (
+from tgs_pipeline.backends.multimodal.base import (
+    Answer,
     BadRequestError,
     Message,
     NoAnswerError,
     Picture,
-    TeacherReply,
     UnreachableError,
     UnusableError,
     make_picture,
 )
-from tgs_pipeline.backends.teacher.openai_server import OpenAIServer
+from tgs_pipeline.backends.multimodal.openai_server import OpenAIServer
 
 QUESTION = [Message("user", ("What is this?",))]
 
@@ -32,6 +32,7 @@ def key(monkeypatch):
 
 def teacher(server, **changes):
     settings = {
+        "section": "teacher", "picture_detail": None,
         "model": "test", "api_key_env": KEY_NAME, "sampling": {"temperature": 0.5, "max_tokens": 9}, "timeout_sec": 5,
         "max_retries": 2, "first_wait_sec": 0.01, "max_wait_sec": 2, "concurrency": 2, "max_picture_bytes": 100_000,
     }  # fmt: skip
@@ -45,7 +46,7 @@ def test_a_question_with_pictures_arrives_as_it_was_asked(monkeypatch):
     conversation = [Message("system", ("Be short.",)), Message("user", ("Frame 0:", picture, "What is it?"))]
     with serve(lambda request: "  a dog\n") as server:
         reply = teacher(server).ask(conversation)
-    assert reply == TeacherReply("a dog", prompt_tokens=11, completion_tokens=7)
+    assert reply == Answer("a dog", prompt_tokens=11, completion_tokens=7)
     (request,) = server.requests
     assert (request["model"], request["temperature"], request["max_tokens"]) == ("test", 0.5, 9)
     assert request["messages"][0] == {"role": "system", "content": "Be short."}
@@ -94,8 +95,13 @@ def test_waits_double():
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_waited_for(form):
-    value = "1" if form == "seconds" else formatdate(time.time() + 2, usegmt=True)  # whole seconds: 1 to 2 from now
-    with serve(script=[Fail(429, {"Retry-After": value})]) as server:
+    def first_fail(request):
+        if len(server.requests) > 1:
+            return "hello"
+        date = formatdate(time.time() + 2, usegmt=True)  # whole seconds: 1 to 2 from now
+        return Fail(429, {"Retry-After": "1" if form == "seconds" else date})
+
+    with serve(first_fail) as server:
         assert teacher(server, max_wait_sec=3).ask(QUESTION).text == "hello"
     assert server.times[1] - server.times[0] >= 0.95
 
@@ -139,6 +145,45 @@ def test_replies_without_an_answer(reply, reason, text):
     with serve(lambda request: reply) as server, pytest.raises(NoAnswerError, match=reason) as raised:
         teacher(server).ask(QUESTION)
     assert len(server.requests) == 1 and raised.value.text == text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "null",
+        "[]",
+        "7",
+        '{"choices": 3}',
+        '{"error": "x"}',
+        "[" * 100_000,
+        '{"choices": ' + "9" * 5000 + "}",
+        "\x00",
+    ],
+)
+def test_bodies_of_no_protocol_are_passing_faults(body):
+    with serve(script=[Garbage(body)]) as server:
+        assert teacher(server).ask(QUESTION).text == "hello"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("count", [-1, 1e9, "7", True, None, 10**30, [1]])
+def test_counts_that_are_none_are_not_counted(count):
+    with serve(lambda request: Say("yes", prompt_tokens=count)) as server:
+        assert teacher(server).ask(QUESTION).prompt_tokens == 0
+
+
+def test_text_that_no_file_can_hold_is_replaced():
+    with serve(lambda request: Say("[2] \ud800")) as server:
+        assert teacher(server).ask(QUESTION).text == "[2] ?"
+
+
+@pytest.mark.parametrize(("detail", "sent"), [("high", {"detail": "high"}), (None, {})])
+def test_how_closely_pictures_are_looked_at(detail, sent):
+    with serve() as server:
+        teacher(server, picture_detail=detail).ask([Message("user", (Picture("0.jpg", b"x"), "Look"))])
+    (part, _) = server.requests[0]["messages"][0]["content"]
+    assert part["image_url"] == {"url": "data:image/jpeg;base64,eA=="} | sent
 
 
 def test_a_picture_over_the_limit_is_named_and_not_sent():

@@ -1,4 +1,4 @@
-"""Asking a teacher row by row, through the row store: every answer is paid for once.
+"""Asking a multimodal model row by row, through the row store: every answer is paid for once.
 
 A reply that fails its checks is asked for again in the same conversation, with what was wrong; after `max_attempts`
 the row is `rejected`, with the reasons and everything that was said. A row whose server could not be reached is
@@ -7,30 +7,45 @@ sampling, but neither the server's address nor its key.
 """
 
 import json
+import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 
 from tgs_pipeline.artifacts.lookup import Lookup
-from tgs_pipeline.backends.teacher.base import (
+from tgs_pipeline.backends.multimodal import build
+from tgs_pipeline.backends.multimodal.base import (
+    Answer,
     Message,
+    Multimodal,
+    MultimodalError,
     NoAnswerError,
     Picture,
-    Teacher,
-    TeacherError,
-    TeacherReply,
+    Subject,
     UnusableError,
 )
-from tgs_pipeline.rows import JSON, Execution, Recipe, compute
-from tgs_pipeline.training.params_teacher import TeacherParams
+from tgs_pipeline.execution import Execution
+from tgs_pipeline.journal import Journal, recover
+from tgs_pipeline.params_multimodal import MultimodalParams, Prices
+from tgs_pipeline.rows import JSON, Recipe, Store, compute
+
+log = logging.getLogger(__name__)
 
 PICTURE = pa.struct([("name", pa.string()), ("jpeg", pa.large_binary())])
+SUBJECT = pa.struct([("task", pa.string()), ("vid", pa.string()), ("object_name", pa.string())])
 LOADED = pa.schema(
-    [("text", pa.string()), ("pictures", pa.list_(PICTURE)), ("facts", pa.string()), ("reason", pa.string())]
+    [
+        ("text", pa.string()),
+        ("pictures", pa.list_(PICTURE)),
+        ("subject", SUBJECT),
+        ("facts", pa.string()),
+        ("reason", pa.string()),
+    ]
 )
 OUTCOME = [("key", pa.string()), ("status", pa.string()), ("reason", pa.string())]
 PAYLOAD = pa.schema(
@@ -50,17 +65,36 @@ Check = Callable[[str, dict], list[str]]  # (reply, unit with its facts) -> what
 class Question:
     """What a unit is asked: pictures first, each under its name, then the text.
 
-    facts: what the check must know besides the unit.
+    facts: what the check must know besides the unit. subject: by which recorded replies are found.
     """
 
     text: str
     pictures: tuple[Picture, ...]
     facts: Mapping[str, JSON]
+    subject: Subject | None = None
 
 
-def make_recipe(stage: str, settings: TeacherParams, *, version: int, system: str, **deciding: JSON) -> Recipe:
+class Spending:
+    """What one run asked and was told, failed rows included; safe to count from several threads."""
+
+    def __init__(self) -> None:
+        self.num_replies = self.prompt_tokens = self.completion_tokens = 0
+        self._lock = threading.Lock()
+
+    def add(self, reply: Answer | NoAnswerError) -> None:
+        with self._lock:
+            self.num_replies += 1
+            self.prompt_tokens += reply.prompt_tokens
+            self.completion_tokens += reply.completion_tokens
+
+    def cost(self, prices: Prices) -> float:
+        """In the currency of the prices."""
+        return (self.prompt_tokens * prices.prompt + self.completion_tokens * prices.completion) / 1e6
+
+
+def make_recipe(stage: str, settings: MultimodalParams, *, version: int, system: str, **deciding: JSON) -> Recipe:
     """What decides a row besides its inputs."""
-    asked: dict[str, JSON] = {"model": settings.model, "sampling": settings.sampling, "system": system}
+    asked: dict[str, JSON] = {**build.identity(settings), "system": system}
     return Recipe(stage=stage, version=version, params=asked | deciding, weights="")
 
 
@@ -68,7 +102,8 @@ def answers(
     units: Iterable[dict],
     *,
     recipe: Recipe,
-    settings: TeacherParams,
+    settings: MultimodalParams,
+    section: str,
     question: Callable[[dict], Question],
     check: Check,
     cache: Path,
@@ -78,60 +113,72 @@ def answers(
     """The rows of all units, asking for those that are not stored.
 
     units: dictionaries with `key`, `name` (for messages) and what `question` and `check` read; all of JSON types.
+    section: the section of the params that holds `settings`, for messages.
     question: makes the question of a unit, in loader threads; ValueError makes a failed row.
     """
+    manners = build.manners(settings)
     execution = Execution(
         cache=cache,
-        batch_size=settings.replies_per_flush,
+        batch_size=manners.replies_per_flush,
         num_loaders=num_loaders,
         flush_rows=1,  # every batch is one segment
         flush_sec=1.0,
         max_failure_rate=max_failure_rate,
         device="cpu",
     )
-    return compute(
-        _tables(units),
-        recipe=recipe,
-        payload=PAYLOAD,
-        load=lambda table: _load(table, question),
-        make_operator=lambda: AskOperator(
-            make_teacher(settings),
-            system=str(recipe.params["system"]),
-            check=check,
-            max_attempts=settings.max_attempts,
-            concurrency=settings.concurrency,
-            give_up_after=settings.give_up_after,
-        ),
-        execution=execution,
-    )
-
-
-def make_teacher(settings: TeacherParams) -> Teacher:
-    """The teacher that the params name."""
-    from tgs_pipeline.backends.teacher.openai_server import OpenAIServer
-
-    return OpenAIServer(
-        settings.base_url,
-        **settings.model_dump(exclude={"base_url", "max_attempts", "replies_per_flush", "give_up_after"}),
-    )
+    store = Store(cache / recipe.stage, payload=PAYLOAD)
+    recover(store)
+    spending = Spending()
+    with Journal(store.folder) as journal:
+        try:
+            return compute(
+                _tables(units),
+                recipe=recipe,
+                payload=PAYLOAD,
+                load=lambda table: _load(table, question),
+                make_operator=lambda: AskOperator(
+                    build.make(settings, section=section),
+                    system=str(recipe.params["system"]),
+                    check=check,
+                    max_attempts=manners.max_attempts,
+                    concurrency=manners.concurrency,
+                    give_up_after=manners.give_up_after,
+                    spending=spending,
+                    keep=journal.add,
+                ),
+                execution=execution,
+            )
+        finally:
+            _tell(recipe.stage, spending, prices=manners.prices)
 
 
 class AskOperator:
-    """Asks a teacher about each loaded unit, several at a time.
+    """Asks a model about each loaded unit, several at a time; `keep` gets every row that is not to be asked again.
 
     After an `UnusableError` answer, or `give_up_after` failures in a row, nothing more is asked: what is left fails
     with the reason, so that a wrong key or a server that went away ends a run of thousands of rows at once.
     """
 
     def __init__(
-        self, teacher: Teacher, *, system: str, check: Check, max_attempts: int, concurrency: int, give_up_after: int
+        self,
+        model: Multimodal,
+        *,
+        system: str,
+        check: Check,
+        max_attempts: int,
+        concurrency: int,
+        give_up_after: float,
+        spending: Spending,
+        keep: Callable[[dict], None],
     ) -> None:
-        self.teacher = teacher
+        self.model = model
         self.system = system
         self.check = check
         self.max_attempts = max_attempts
         self.concurrency = concurrency
         self.give_up_after = give_up_after
+        self.spending = spending
+        self.keep = keep
         self.failures_in_a_row = 0
         self.stopped: str | None = None
 
@@ -146,7 +193,7 @@ class AskOperator:
             return {"key": loaded["key"], "status": "failed", "reason": f"not asked: {self.stopped}"}
         try:
             row = self._converse(loaded)
-        except TeacherError as error:
+        except MultimodalError as error:
             self.failures_in_a_row += 1
             if isinstance(error, UnusableError):
                 self.stopped = str(error)
@@ -154,36 +201,55 @@ class AskOperator:
                 self.stopped = f"{self.failures_in_a_row} failures in a row, the last: {error}"
             return {"key": loaded["key"], "status": "failed", "reason": f"{loaded['name']}: {error}"}
         self.failures_in_a_row = 0
+        self.keep(row)
         return row
 
     def _converse(self, loaded: dict) -> dict:
         """Ask until a reply passes the checks."""
         unit = json.loads(loaded["unit"]) | json.loads(loaded["facts"])
-        pictures = [Picture(**picture) for picture in loaded["pictures"]]
-        named = [part for picture in pictures for part in (f"{picture.name}:", picture)]
-        conversation = [Message("system", (self.system,)), Message("user", (*named, loaded["text"]))]
+        subject = Subject(**loaded["subject"]) if loaded["subject"] else None
+        beginning = self._beginning(loaded)
+        conversation = beginning
         row: dict = {"key": loaded["key"], "status": "rejected", "replies": []}
         row |= {"prompt_tokens": 0, "completion_tokens": 0}
         for attempt in range(1, self.max_attempts + 1):
             try:
-                reply: TeacherReply | NoAnswerError = self.teacher.ask(conversation)
+                reply: Answer | NoAnswerError = self.model.ask(conversation, subject=subject)
                 problems = self.check(reply.text, unit)
             except NoAnswerError as error:
                 reply, problems = error, [str(error)]
+            self.spending.add(reply)
             row["replies"].append(reply.text)
             row["prompt_tokens"] += reply.prompt_tokens
             row["completion_tokens"] += reply.completion_tokens
             row |= {"num_attempts": attempt, "reason": "; ".join(problems)}
             if not problems:
                 return row | {"status": "ok", "reason": None}
-            conversation = conversation[:2]
+            conversation = beginning
             if reply.text:  # else the same again: many servers refuse two turns of one role in a row
-                conversation += [Message("assistant", (reply.text,)), Message("user", (_again(problems),))]
+                conversation = [*beginning, Message("assistant", (reply.text,)), Message("user", (_again(problems),))]
         return row
+
+    def _beginning(self, loaded: dict) -> list[Message]:
+        """The turns that ask; without a task for the system there is no turn of it."""
+        pictures = [Picture(**picture) for picture in loaded["pictures"]]
+        named = [part for picture in pictures for part in (f"{picture.name}:", picture)]
+        asked = Message("user", (*named, loaded["text"]))
+        return [Message("system", (self.system,)), asked] if self.system else [asked]
 
 
 def _again(problems: list[str]) -> str:
     return "This reply cannot be used: " + "; ".join(problems) + ". Answer again, in full, and follow every rule."
+
+
+def _tell(stage: str, spending: Spending, *, prices: Prices | None) -> None:
+    """One line of what this run asked; silent where everything was stored."""
+    if spending.num_replies:
+        cost = "" if prices is None else f", cost {spending.cost(prices):.4f}"
+        log.info(
+            "%s: %d replies, %d tokens asked, %d tokens answered%s",
+            stage, spending.num_replies, spending.prompt_tokens, spending.completion_tokens, cost,
+        )  # fmt: skip
 
 
 def _tables(units: Iterable[dict]) -> Iterator[pa.Table]:
@@ -208,7 +274,8 @@ def _asked(unit: dict, question: Callable[[dict], Question]) -> dict:
     except ValueError as error:
         return {"reason": f"{unit['name']}: {error}"}
     pictures = [{"name": picture.name, "jpeg": picture.jpeg} for picture in one.pictures]
-    return {"text": one.text, "pictures": pictures, "facts": json.dumps(dict(one.facts))}
+    subject = asdict(one.subject) if one.subject else None
+    return {"text": one.text, "pictures": pictures, "subject": subject, "facts": json.dumps(dict(one.facts))}
 
 
 def _columns(rows: list[dict]) -> dict[str, pa.Array]:

@@ -29,7 +29,6 @@ from tgs_pipeline.artifacts.table import read_rows
 from tgs_pipeline.asking import Question, answers, make_recipe
 from tgs_pipeline.backends.multimodal.base import make_picture
 from tgs_pipeline.data.media import read_image
-from tgs_pipeline.data.sample import read_csv
 from tgs_pipeline.data.truth import read_truth
 from tgs_pipeline.params import Params
 from tgs_pipeline.params_multimodal import ServerParams

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from project import ROOT
+from transformers import GroundingDinoForObjectDetection
 
 from tgs_pipeline.backends.detector.groundingdino import GroundingDinoDetector
 from tgs_pipeline.backends.detector.transformers import TransformersDetector
@@ -27,7 +28,7 @@ class Killed(BaseException):
 @pytest.fixture
 def params(settings):
     settings["detector"] |= {"num_steps": 4, "batch_size": 1, "warmup_steps": 1, "log_every_steps": 1}
-    settings["detector"]["backbone"] = str(ROOT / "training/none")
+    settings["detector"] |= dict.fromkeys(("start", "backbone"), str(ROOT / "training/none"))
     settings["runtime"]["save_every_steps"] = 2
     return TrainingParams.model_validate(settings)
 
@@ -99,6 +100,28 @@ def test_another_backbone_does_not_go_on_with_an_unfinished_run(params, workspac
         changed = params.detector.model_copy(update={"backbone": path})
         detector.run(params.model_copy(update={"detector": changed}), workspace)
     assert len(folders) == 2
+
+
+def test_a_run_goes_on_from_an_earlier_one(params, workspace, tmp_path, monkeypatch):
+    detector.run(params, workspace)
+    earlier = workspace.detector / "grounding_dino"
+    started = {}
+
+    def record(name, module, step, *, is_matrix, plan, folder, pace):
+        started.update(module["detector"].state_dict())
+        return []
+
+    monkeypatch.setattr(detector, "train", record)
+    changed = params.detector.model_copy(update={"start": str(earlier)})
+    detector.run(params.model_copy(update={"detector": changed}), workspace)
+    expected = GroundingDinoForObjectDetection.from_pretrained(earlier, dtype=torch.float32).state_dict()
+    assert started.keys() == expected.keys() and all(started[key].equal(expected[key]) for key in expected)
+
+    tokenizer = grounding_dino.make_tokenizer(["dog"])
+    grounding_dino.save(tmp_path / "other", grounding_dino.make_model(vocab_size=1040, seed=0), tokenizer)
+    changed = params.detector.model_copy(update={"start": str(tmp_path / "other")})
+    with pytest.raises(ValueError, match=r"detector\.start .*other does not fit the model: \['model\.text_backbone"):
+        detector.run(params.model_copy(update={"detector": changed}), workspace)
 
 
 def test_both_exports_say_the_same_of_frames_with_different_captions(tmp_path):

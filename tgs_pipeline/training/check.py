@@ -30,6 +30,7 @@ def _inputs(params: TrainingParams) -> dict[str, Path]:
         "segmenter_clips.start": params.segmenter_clips.start,
         "corpus.instructions": params.corpus.instructions,
         "model.llama": params.model.llama,
+        "detector.start": params.detector.start,
         "detector.backbone": params.detector.backbone,
         "alignment.features": params.alignment.features,
         "alignment.language": params.alignment.language,

@@ -1,8 +1,9 @@
 """detector: the tiny Grounding-DINO on captions about the tiny world, around a pretrained backbone.
 
-Inputs: the backbone; every batch is made from its number. Outputs, in training/artifacts/detector: grounding_dino/ (for
-`detect.weights` with `backend: transformers`), original/ (the same weights as the package groundingdino-py reads them),
-loss.csv and metrics.json. All categories occur here, as the original knows the words and sights of the whole world.
+Inputs: the backbone, or an earlier detector; every batch is made from its number. Outputs, in
+training/artifacts/detector: grounding_dino/ (for `detect.weights` with `backend: transformers`), original/ (the same
+weights as the package groundingdino-py reads them), loss.csv and metrics.json. All categories occur here, as the
+original knows the words and sights of the whole world.
 """
 
 import json
@@ -11,7 +12,13 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import BertConfig, BertTokenizer, GroundingDinoConfig, SwinConfig
+from transformers import (
+    BertConfig,
+    BertTokenizer,
+    GroundingDinoConfig,
+    GroundingDinoForObjectDetection,
+    SwinConfig,
+)
 
 from tgs_pipeline.backends.detector.conversion import to_original
 from tgs_pipeline.tinyworld.models import grounding_dino
@@ -32,12 +39,16 @@ _BACKBONE = "detector.model.backbone."
 def run(params: TrainingParams, workspace: TrainingWorkspace) -> None:
     """Train the detector, or go on with an unfinished run of the same settings and the same backbone."""
     settings = params.detector
-    start = Path(settings.backbone)
-    decides = settings.model_dump(exclude={"backbone"})
-    checkpoints = checkpoints_of(workspace, "detector", version=VERSION, decides=decides, weights=digest(start))
+    backbone, start = Path(settings.backbone), Path(settings.start)
+    decides = settings.model_dump(exclude={"backbone", "start"})
+    weights = f"{digest(backbone)} {digest(start)}"
+    checkpoints = checkpoints_of(workspace, "detector", version=VERSION, decides=decides, weights=weights)
     tokenizer = grounding_dino.make_tokenizer(vocabulary())
     model = grounding_dino.make_model(vocab_size=len(tokenizer), seed=settings.seed)
-    load_backbone(model, start)
+    if start.is_dir():
+        _load(model, start)
+    else:
+        load_backbone(model, backbone)
     torch.manual_seed(settings.seed)
     # Reads the features of the encoder, so that what the backbone knows is kept; thrown away afterwards.
     reader = cells.CellReader([model.config.d_model] * len(cells.SIDES))
@@ -66,6 +77,16 @@ def run(params: TrainingParams, workspace: TrainingWorkspace) -> None:
     export_original(out / "original", port=out / "grounding_dino")
     write_figures(out, curve=curve, module=module, num_steps=settings.num_steps)
     shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _load(model: nn.Module, folder: Path) -> None:
+    """Go on from an earlier detector; ValueError where the folder is of another model."""
+    earlier = GroundingDinoForObjectDetection.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    found, expected = earlier.state_dict(), model.state_dict()
+    wrong = [key for key, tensor in expected.items() if key not in found or found[key].shape != tensor.shape]
+    if wrong:
+        raise ValueError(f"detector.start {folder} does not fit the model: {wrong[:3]} are missing or of another shape")
+    model.load_state_dict(found)
 
 
 def export_original(folder: Path, *, port: Path) -> None:

@@ -101,7 +101,8 @@ class SegmenterClips(Pretraining):
 class DetectorTraining(Pretraining):
     """Stage detector: the tiny Grounding-DINO."""
 
-    backbone: Text  # weights that the stage backbone wrote; an empty file: from random weights
+    start: Text  # folder grounding_dino of an earlier detector, backbone and all; an empty file: none
+    backbone: Text  # otherwise: weights that the stage backbone wrote; an empty file: from random weights
     backbone_pace: Annotated[float, Field(gt=0, le=1)]  # factor on both rates for the backbone
 
 

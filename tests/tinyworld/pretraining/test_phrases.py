@@ -67,6 +67,10 @@ def test_boxes_and_areas_of_masks():
         (Query("dog"), "dog", ()),
         (Query("cat", place=" in the middle"), "the cat in the middle", ()),
         (Query("cat", "red", " on the right"), "the red cat on the right", ()),
+        (Query(None, "blue"), "blue object", (1,)),
+        (Query(None, "green"), "green object", ()),
+        (Query(None, "red"), "red object", None),  # a red cat, and somebody in red
+        (Query(None, place=" on the left"), "the object on the left", (0,)),
     ],
 )
 def test_what_queries_say_and_mean(query, text, meant):
@@ -112,6 +116,7 @@ def test_drawn_phrases_are_what_they_are_drawn_for():
             assert set(phrase.meant) <= set(view.shown)
             texts.add(phrase.text)
     assert {"cat", "the red cat on the left", "man in red", "the man in the middle"} <= texts
+    assert {"blue object", "the object on the left", "the object in the middle"} <= texts
     assert any(text in CATEGORIES for text in texts) and len(texts) > 100
 
 

@@ -6,7 +6,7 @@ PINS := --constraint constraints.txt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: install weights tiny-weights run test lint clean
+.PHONY: install tiny-weights run test lint clean
 
 install: $(VENV)/.installed
 
@@ -19,16 +19,6 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet $(PINS) torch torchvision
 	$(BIN)/python -m pip install --quiet $(PINS) --no-build-isolation sam2
 	$(BIN)/python -m pip install --quiet $(PINS) --no-build-isolation --editable '.[dev]'
-	touch $@
-
-weights: weights/tiny/.written
-
-# Encoders and Ref-Thinker are trained and in git (weights/tiny/README.md). Detector and segmenter are untrained for now:
-# seeded weights of the tiny sizes, so that every stage runs through its real library.
-WEIGHT_SOURCES := training/write_tiny_weights.py $(wildcard tgs_pipeline/prompts/*.py \
-    tgs_pipeline/tinyworld/*.py tgs_pipeline/tinyworld/models/*.py tgs_pipeline/backends/*/*.py)
-weights/tiny/.written: $(VENV)/.installed $(WEIGHT_SOURCES)
-	$(BIN)/python training/write_tiny_weights.py weights/tiny
 	touch $@
 
 # Trains the weights of the embedded default anew: hours on two cores. A killed run goes on where it was.
@@ -45,12 +35,12 @@ tiny-weights: install
 	    training/artifacts/export/ref_thinker training/artifacts/segmenter_clips/sam2.* \
 	    training/artifacts/detector/grounding_dino weights/tiny/
 
-run: install weights
+run: install
 	$(BIN)/tgs check
 	$(BIN)/dvc repro
 	$(BIN)/tgs scores
 
-test: install weights
+test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install

@@ -8,6 +8,7 @@ from project import ROOT
 from safetensors.numpy import save_file
 
 from tgs_pipeline.check import find_problems
+from tgs_pipeline.weights import WHERE_FROM
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_params_that_cannot_be_read_are_the_only_problem(tmp_path):
 def test_every_missing_file_of_weights_is_named(params):
     found = find_problems(params(detect={"weights": "absent/dino"}, segment={"config": "absent/sam2.yaml"}))
     assert found == [
-        f"{name} is missing; `make weights` writes the tiny ones, see README for the originals"
+        f"{name} is missing; {WHERE_FROM}"
         for name in ("detect.weights: absent/dino", "segment.config: absent/sam2.yaml")
     ]
 

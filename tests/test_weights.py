@@ -34,7 +34,7 @@ def test_digest_depends_on_names_and_bytes_only(tmp_path):
 
 def test_missing_weights_say_how_to_get_them(tmp_path):
     for call in (digest, load_state):
-        with pytest.raises(ValueError, match=r"absent\.pt are missing: `make weights`"):
+        with pytest.raises(ValueError, match=r"absent\.pt are missing: `git checkout weights/tiny`"):
             call(tmp_path / "absent.pt")
 
 

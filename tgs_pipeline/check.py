@@ -10,7 +10,7 @@ from tgs_pipeline.catalogue.sets import named_by, weight_paths
 from tgs_pipeline.data.truth import file_of
 from tgs_pipeline.operators import manifest
 from tgs_pipeline.params import Params
-from tgs_pipeline.weights import check_device
+from tgs_pipeline.weights import WHERE_FROM, check_device
 from tgs_pipeline.workspace import cache_folder
 
 
@@ -41,7 +41,7 @@ def _weights(params: Params) -> Iterator[str]:
             if missing := published[name].missing:
                 yield f"{name}: {missing[0]} is missing; `tgs weights pull` fetches it"
         elif not path.exists():
-            yield f"{name}: {path} is missing; `make weights` writes the tiny ones, see README for the originals"
+            yield f"{name}: {path} is missing; {WHERE_FROM}"
         for file in sorted([path] if path.is_file() else path.rglob("*")):
             if file.suffix == ".safetensors" and (damage := _damage(file)):
                 yield f"{name}: {file} is damaged ({damage}); fetch or write it again"

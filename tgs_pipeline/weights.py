@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 WHOLE_FILES = ("model.safetensors", "pytorch_model.bin")  # of a Hugging Face folder, the first one there is read
+WHERE_FROM = "`git checkout weights/tiny` brings the tiny ones back, `tgs weights pull` fetches published ones"
 MAX_SHOWN = 5
 
 Shapes = dict[str, tuple[int, ...]]
@@ -33,7 +34,7 @@ def digest(path: Path) -> str:
     files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
     if not files:
         raise ValueError(
-            f"weights {path} are missing: `make weights` writes the tiny ones; see README for the originals"
+            f"weights {path} are missing: {WHERE_FROM}"
         )
     total = hashlib.blake2b(digest_size=16)
     for file in files:
@@ -61,7 +62,7 @@ def load_state(path: Path) -> "dict[str, torch.Tensor]":
 
     if not path.is_file():
         raise ValueError(
-            f"weights {path} are missing: `make weights` writes the tiny ones; see README for the originals"
+            f"weights {path} are missing: {WHERE_FROM}"
         )
     if path.suffix == ".safetensors":
         try:

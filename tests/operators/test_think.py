@@ -222,7 +222,7 @@ def test_the_pass_through_depends_on_the_reference_alone(weights):
 
 
 def test_missing_weights_and_features_say_what_to_do(workspace, weights, tmp_path):
-    with pytest.raises(ValueError, match=r"weights .*nowhere are missing: `make weights`"):
+    with pytest.raises(ValueError, match=r"weights .*nowhere are missing: `git checkout weights/tiny`"):
         think.run(make_params(tmp_path / "nowhere"), workspace, make_execution(workspace))
     (workspace.features / "features-00000.arrow").unlink()
     with pytest.raises(ValueError, match=r"no features of video 'a': run `dvc repro features`"):

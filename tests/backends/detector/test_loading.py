@@ -62,7 +62,7 @@ def test_port_refuses_a_tokenizer_that_reads_nothing(port_copy, kept):
 
 def test_port_names_the_files_it_lacks(port_copy, tmp_path):
     (port_copy / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match=r"port lacks model\.safetensors: `make weights`"):
+    with pytest.raises(ValueError, match=r"port lacks model\.safetensors: `git checkout weights/tiny`"):
         load_port(port_copy)
     with pytest.raises(ValueError, match=r"lacks config\.json, model\.safetensors"):
         load_port(tmp_path / "nowhere")

@@ -20,7 +20,7 @@ from tgs_pipeline.backends.detector.base import (
     detect_batch,
     load_tokenizer,
 )
-from tgs_pipeline.weights import load_state
+from tgs_pipeline.weights import WHERE_FROM, load_state
 
 
 class TransformersDetector:
@@ -61,7 +61,7 @@ def _check_files(folder: Path) -> None:
     missing = [name for name in ("config.json", "model.safetensors") if not (folder / name).is_file()]
     if missing:
         raise ValueError(
-            f"{folder} lacks {', '.join(missing)}: `make weights` writes the tiny models; see README for the originals"
+            f"{folder} lacks {', '.join(missing)}: {WHERE_FROM}"
         )
 
 

@@ -74,9 +74,15 @@ def describe_frames(rng: np.random.Generator, scene: Scene) -> str:
 
 
 def describe_sound(rng: np.random.Generator, scene: Scene, *, numbered: bool) -> str:
-    """Say in one sentence what is heard; numbered: of which object, or that it is not seen."""
+    """Say in one sentence what is heard.
+
+    numbered: of which object, or that it is not seen, in the order of the objects; otherwise from the earliest sound
+    on, since a caption of the sound alone can know no other order.
+    """
     voices = [(number_of(scene, item), item.category, item.voice) for item in scene.from_left() if item.voice]
     voices += [(UNSEEN, category, voice) for category, voice in sorted(scene.unseen_voices, key=lambda voice: voice[0])]
+    if not numbered:
+        voices.sort(key=lambda entry: (entry[2].onset_sec, -entry[2].loudness))
     heard = [describe_voice(category, voice, source=source if numbered else None) for source, category, voice in voices]
     return str(rng.choice(_HEARS)).format(items=", ".join(heard)) if heard else str(rng.choice(_HEARS_NOTHING))
 

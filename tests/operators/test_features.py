@@ -52,7 +52,7 @@ def make_params(weights, **changes):
     loaded["dataset"] |= {"tinyworld": None, "splits": ["test_s", "test_n"]}
     loaded["features"] |= {
         "visual": {"weights": str(weights / "clip"), "layer": -2},
-        "audio": {"weights": str(weights / "beats.safetensors")},
+        "audio": {"weights": str(weights / "beats.safetensors"), "outputs": "features_and_tags"},
     }
     for section, values in changes.items():
         loaded[section] |= values

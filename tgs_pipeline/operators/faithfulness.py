@@ -43,8 +43,10 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     cases: list[Case] = []
     replies: list[dict] = []
     if params.faithfulness.num_samples:
-        if params.think.backend == "reference":
-            raise ValueError("think.backend is 'reference', which writes no chain: set faithfulness.num_samples to 0")
+        if params.think.backend != "ref_thinker":
+            raise ValueError(
+                f"think.backend is {params.think.backend!r}, which writes no chain: set faithfulness.num_samples to 0"
+            )
         reader = FeatureReader(workspace.features)
         cases = plan(params, read_samples(workspace.chains, splits=params.faithfulness.splits, reader=reader))
         replies = _ask(cases, params=params.think, reader=reader, execution=execution)

@@ -18,13 +18,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from tgs_pipeline.artifacts import chains, faithfulness, table
-from tgs_pipeline.artifacts.features_reader import FeatureReader
+from tgs_pipeline.artifacts.features_reader import FeatureReader, with_features
 from tgs_pipeline.artifacts.publish import write_text
 from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.faithfulness.cases import Case, Sample, chain_cases, swap_cases
 from tgs_pipeline.faithfulness.described import Describer, situations
 from tgs_pipeline.metrics.faithfulness import MEASURES, NULL, Outcome, Rate, measure
-from tgs_pipeline.operators.think import PAYLOAD, ThinkOperator, make_thinker, with_features
+from tgs_pipeline.operators.think import PAYLOAD, ThinkOperator, make_thinker
 from tgs_pipeline.params import Params, Think
 from tgs_pipeline.prompts.ref_thinker import PROMPTS, Wording
 from tgs_pipeline.rows import Recipe, compute

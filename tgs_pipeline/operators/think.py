@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from tgs_pipeline.artifacts import chains, samples
-from tgs_pipeline.artifacts.features_reader import FeatureReader
+from tgs_pipeline.artifacts.features_reader import FeatureReader, no_sound, with_features
 from tgs_pipeline.artifacts.lookup import Lookup
 from tgs_pipeline.artifacts.table import read, write_rows
 from tgs_pipeline.backends.thinker.base import Reply, Request, Thinker
@@ -47,7 +47,6 @@ PAYLOAD = pa.schema(
 )
 _SAMPLE_COLUMNS = ["uid", "row", "vid", "split", "reference", "status", "reason"]
 _FRAME_COLUMNS = ["frame_indices", "frame_paths", "frame_hashes"]
-_SHAPE = pa.list_(pa.int32())
 # a row of samples -> what its prompt and media are known by, or None and the reason why it is not asked
 _ContentOf = Callable[[dict], tuple[list[str] | None, str | None]]
 # rows of samples that were asked about, with their content -> what was said about each
@@ -262,7 +261,7 @@ def _content(
     if heard is not None:
         return heard.get(sample["vid"], []), None
     if needs_sound and features.audio is None:
-        return None, _no_sound(sample["vid"])
+        return None, no_sound(sample["vid"])
     return [features.key, PROMPTS[prompt](sample["reference"])], None
 
 
@@ -275,26 +274,6 @@ def _load(units: pa.Table, *, reader: FeatureReader | None, heard: Mapping[str, 
     return with_features(
         units, reader=reader, visual_vids=units["vid"].to_pylist(), audio_vids=units["vid"].to_pylist()
     )
-
-
-def with_features(
-    units: pa.Table, *, reader: FeatureReader, visual_vids: Sequence[str], audio_vids: Sequence[str]
-) -> pa.Table:
-    """Add to each unit what ThinkOperator reads of the frames of one video and the sound of one; usually the same."""
-    sounds = [reader.get(vid).audio for vid in audio_vids]
-    reasons = [_no_sound(vid) if sound is None else None for vid, sound in zip(audio_vids, sounds, strict=True)]
-    units = units.append_column("reason", pa.array(reasons, pa.string()))
-    for name, arrays in (("visual", [reader.get(vid).visual for vid in visual_vids]), ("audio", sounds)):
-        data = [None if array is None else array.tobytes() for array in arrays]
-        shapes = [None if array is None else list(array.shape) for array in arrays]
-        units = units.append_column(name, pa.array(data, pa.large_binary()))
-        units = units.append_column(f"{name}_shape", pa.array(shapes, _SHAPE))
-    return units
-
-
-def _no_sound(vid: str) -> str:
-    why = "it has no sound track, and Ref-Thinker listens"
-    return f"video {vid}: {why}; add its audio.wav, or think with another backend"
 
 
 def _request(unit: dict) -> Request:

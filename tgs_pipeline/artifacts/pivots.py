@@ -17,7 +17,8 @@ RULES = {
     "pivot_last": "the same, of the last frame",
     "default_frame": "upstream's default where nothing is chosen in the whole clip: the best box of the first frame",
 }
-NOT_PIVOT = "not_pivot"  # rule of the other frames in the boxes
+NOT_PIVOT = "not_pivot"
+BOX_RULES = RULES | {NOT_PIVOT: "no box here: the pivot of the clip or window is another frame"}  # those in the boxes
 
 SCHEMA = pa.schema(
     [

@@ -50,6 +50,14 @@ def test_score_takes_the_best_frame_and_box_of_the_clip(workspace):
     assert [pivot[name] for name in same] == [rows[2][name] for name in same] and pivot["object"] is None
 
 
+def test_frames_in_which_nothing_is_stored(workspace):
+    write_clip(workspace, {"guitar.": [[], [0.5], []]})
+    assert [row["status"] for row in run(workspace, settings())] == ["no_box", "ok", "no_box"]
+    write_clip(workspace, {"guitar.": [[], [], []]})
+    rows = run(workspace, settings(frames="first"))
+    assert {row["reason"] for row in rows} == {"no candidate above 0.25: none is stored"} and not pivots_of(workspace)
+
+
 @pytest.mark.parametrize(("frames", "frame", "query"), [("first", 0, None), ("middle", 2, 10), ("last", 3, 0)])
 def test_positions_take_their_frame_whatever_it_shows(workspace, frames, frame, query):
     write_clip(workspace, LATE)

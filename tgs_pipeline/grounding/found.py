@@ -27,5 +27,7 @@ def phrase(tokens: Sequence[str], token_scores: np.ndarray, *, text_threshold: f
 
 def phrases(found: dict, *, text_threshold: float) -> list[str]:
     """`phrase` of every candidate of a row of candidates."""
+    if not found["scores"]:
+        return []
     token_scores = np.asarray(found["token_scores"], np.float32).reshape(len(found["scores"]), -1)
     return [phrase(found["tokens"], scores, text_threshold=text_threshold) for scores in token_scores]

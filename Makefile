@@ -6,7 +6,7 @@ PINS := --constraint constraints.txt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: install tiny-weights run test lint clean
+.PHONY: install tiny-weights run compare test lint clean
 
 install: $(VENV)/.installed
 
@@ -39,6 +39,11 @@ run: install
 	$(BIN)/tgs check
 	$(BIN)/dvc repro
 	$(BIN)/tgs scores
+
+# All methods on the tiny world in one table; what `make run` or an earlier comparison has computed is not computed again.
+compare: install
+	$(BIN)/dvc repro dataset
+	$(BIN)/tgs sweep experiments/compare.yaml --out sweeps/compare
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile

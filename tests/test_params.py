@@ -85,6 +85,30 @@ def test_parity_that_contradicts_what_upstream_lacks_is_refused(tmp_path, change
         load(write(tmp_path, change))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"think.backend": "lbru"}, "'lbru' but think.lbru is null"),
+        ({"think.backend": "audio_tags", "features.num_tags": 1}, "besides silence: set it to 2 or more"),
+        ({"think.backend": "audio_tags", "detect.caption_text": "verbatim"}, "'audio_tags' writes none"),
+        ({"features.audio": {"weights": "x", "outputs": "tags"}}, "'ref_thinker', which listens itself"),
+        ({"detect.captions": ["s_object", "objects"]}, "which think.backend 'lbru' alone names"),
+        ({"ground.frames": "pivot", "ground.box_select": "first"}, "set ground.box_select to max"),
+        ({"ground.frames": "last", "ground.prompt": "auto"}, "set ground.prompt to one column"),
+        ({"ground.frames": "pivot", "ground.selector": "mllm"}, "'mllm' but ground.mllm is null"),
+    ],
+)
+def test_pivots_and_listening_need_what_they_need(tmp_path, changes, message):
+    def change(data):
+        data["faithfulness"]["num_samples"] = 0
+        for name, value in changes.items():
+            section, key = name.split(".")
+            data[section][key] = value
+
+    with pytest.raises(ParamsError, match=message):
+        load(write(tmp_path, change))
+
+
 def test_auto_needs_only_the_captions_of_its_fallbacks(tmp_path):
     def change(data):
         data["ground"]["prompt"] = "auto"

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from versions import CONFIRMED, STAGES, bare_code, current
+from versions import CONFIRMED, KEEPERS, STAGES, bare_code, current
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -9,7 +9,7 @@ def test_code_that_decides_rows_is_the_code_of_their_version(stage):
     confirmed, now = json.loads(CONFIRMED.read_text())[stage], current()[stage]
     assert now == confirmed, (
         f"code that rows of {stage} depend on has changed, and cached rows are found by VERSION alone: if a row can "
-        f"come out otherwise, raise VERSION in tgs_pipeline/operators/{stage}.py; then run `python tests/versions.py`"
+        f"come out otherwise, raise VERSION in tgs_pipeline/{KEEPERS[stage]}.py; then run `python tests/versions.py`"
     )
 
 

@@ -1,4 +1,4 @@
-"""Which code the rows of each stage depend on, so that a change of it is not forgotten in VERSION.
+"""Which code the rows of each row store depend on, so that a change of it is not forgotten in VERSION.
 
 python tests/versions.py        confirm: the code as it is now belongs to the VERSIONs as they are now
 """
@@ -12,7 +12,16 @@ from pathlib import Path
 from import_closure import import_closure
 from project import ROOT
 
-STAGES = ("features", "think", "faithfulness", "detect", "segment")  # the stages that keep rows
+KEEPERS = {  # row store -> the module whose VERSION its rows are found by
+    "features": "operators/features",
+    "think": "operators/think",
+    "faithfulness": "operators/faithfulness",
+    "detect": "operators/detect",
+    "segment": "operators/segment",
+    "lbru": "backends/thinker/lbru",
+    "pivot": "backends/selector/mllm",  # pivot_frame and pivot_box
+}
+STAGES = tuple(KEEPERS)
 CONFIRMED = Path(__file__).with_name("versions.json")
 # Carry rows about, or make the inputs that their keys hold, but decide nothing in them.
 CARRIERS = (
@@ -24,6 +33,10 @@ CARRIERS = (
     "executors/",
     "execution.py",
     "params.py",
+    "params_agreement.py",
+    "params_choosing.py",
+    "params_multimodal.py",
+    "params_section.py",
     "rows.py",
     "stage.py",
     "workspace.py",
@@ -31,18 +44,18 @@ CARRIERS = (
 
 
 def current() -> dict[str, dict[str, int | str]]:
-    """VERSION and code digest of each stage."""
+    """VERSION and code digest of each store."""
     return {stage: {"version": version(stage), "code": digest(stage)} for stage in STAGES}
 
 
 def version(stage: str) -> int:
-    return importlib.import_module(f"tgs_pipeline.operators.{stage}").VERSION
+    return importlib.import_module(f"tgs_pipeline.{KEEPERS[stage].replace('/', '.')}").VERSION
 
 
 def digest(stage: str) -> str:
     """Digest of the code that can change a row: comments, docstrings and layout do not count."""
     total = hashlib.blake2b(digest_size=16)
-    for path in sorted(import_closure(ROOT / "tgs_pipeline" / "operators" / f"{stage}.py", root=ROOT)):
+    for path in sorted(import_closure(ROOT / "tgs_pipeline" / f"{KEEPERS[stage]}.py", root=ROOT)):
         if not path.as_posix().removeprefix("tgs_pipeline/").startswith(CARRIERS):
             total.update(f"{path.as_posix()}\n{bare_code(ROOT / path)}\n".encode())
     return total.hexdigest()

@@ -10,21 +10,15 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-Text = Annotated[str, Field(min_length=1)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-PositiveInt = Annotated[int, Field(gt=0)]
+from tgs_pipeline.params_agreement import contradictions
+from tgs_pipeline.params_choosing import LbruParams, MllmParams, WindowParams
+from tgs_pipeline.params_section import Fraction, PositiveInt, Section, Text
+
 Dtype = Literal["float32", "bfloat16", "float16"]
 Caption = Literal["s_object", "f_object", "reference"]
-GRID_PX = {"refavs": 256, "avsbench": 224}  # of the score maps that a protocol is defined on
-
-
-class Section(BaseModel):
-    """A part of the parameters: strict types, no unknown keys, immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
 
 
 class NumClips(Section):
@@ -73,6 +67,7 @@ class AudioEncoder(Section):
     """BEATs: the original `.pt` file, or a safetensors file of ours."""
 
     weights: Text
+    outputs: Literal["features_and_tags", "tags"]  # tags: for clips that are not 10 s long, and thinkers that name
 
 
 class Features(Section):
@@ -87,13 +82,15 @@ class Features(Section):
 class Think(Section):
     """Stage think."""
 
-    backend: Literal["ref_thinker", "reference"]
+    backend: Literal["ref_thinker", "reference", "audio_tags", "lbru"]
     weights: Text
     reply_format: Literal["free", "enforced"]  # enforced: decoding is constrained to the tag structure of the prompt
     max_new_tokens: PositiveInt
     prompt: Literal["inference", "training"]  # inference: without colon and quotes, as upstream asks (trap T2)
     padding: Literal["masked", "read"]  # read: as text, in batches of 8 in CSV order, as upstream (trap T1)
     dtype: Dtype
+    label_names: Text | None  # of audio_tags and lbru: file that names the tagger's classes; null: they are names
+    lbru: LbruParams | None
 
 
 class Faithfulness(Section):
@@ -109,7 +106,7 @@ class Detect(Section):
 
     backend: Literal["transformers", "groundingdino"]
     weights: Text
-    captions: Annotated[list[Caption], Field(min_length=1)]
+    captions: Annotated[list[Caption | Literal["objects"]], Field(min_length=1)]
     caption_text: Literal["cleaned", "verbatim"]  # verbatim: "null", "error" and "dog.." too, as upstream (T5, T23)
     floor: Fraction
     shortest_edge_px: Annotated[int, Field(ge=32, le=4096)]
@@ -128,7 +125,11 @@ class Auto(Section):
 class Ground(Section):
     """Stage ground: thresholds, abstention and box choice."""
 
-    prompt: Caption | Literal["auto"]
+    frames: Literal["every", "pivot", "first", "middle", "last"]  # in which a box is chosen
+    selector: Literal["score", "mllm"]  # of pivots
+    window: WindowParams | None  # a pivot in each; null: the whole clip is one
+    mllm: MllmParams | None
+    prompt: Caption | Literal["auto", "objects"]
     auto: Auto
     null_threshold: Fraction | None  # of the thinker's probability of `null`; null: the word it wrote decides
     clip_threshold: Fraction  # a clip whose best candidate scores less shows nothing
@@ -206,54 +207,8 @@ class Params(Section):
     @model_validator(mode="after")
     def _agree(self) -> "Params":
         """Refuse settings that contradict each other across sections."""
-        asked = [self.ground.prompt]
-        if self.ground.prompt == "auto":
-            asked = ["s_object", "f_object", *self.ground.auto.fallbacks]
-        unseen = sorted(set(asked) - set(self.detect.captions))
-        if unseen:
-            raise ValueError(
-                f"ground.prompt is {self.ground.prompt!r} but detect.captions is {self.detect.captions}: "
-                f"add {unseen} to detect.captions, so that the detector sees what is asked for"
-            )
-        if self.ground.box_threshold < self.detect.floor:
-            raise ValueError(
-                f"ground.box_threshold {self.ground.box_threshold} is below detect.floor {self.detect.floor}: "
-                "candidates under the floor are not stored; lower detect.floor too"
-            )
-        grid_px = GRID_PX.get(self.score.protocol, self.segment.levels_size_px)
-        if self.segment.levels_size_px != grid_px:
-            raise ValueError(
-                f"score.protocol is {self.score.protocol!r}, which scores maps of {grid_px} px, but "
-                f"segment.levels_size_px is {self.segment.levels_size_px}: set it to {grid_px}"
-            )
-        if self.score.missing == "scored" and self.score.protocol != "tgs":
-            raise ValueError(
-                f"score.missing is 'scored', which only the evaluator behind protocol tgs does (trap T7), but "
-                f"score.protocol is {self.score.protocol!r}: set score.missing to unscored"
-            )
-        if self.faithfulness.num_samples and self.think.backend == "reference":
-            raise ValueError(
-                "think.backend is 'reference', which writes no chain that could be followed: "
-                "set faithfulness.num_samples to 0"
-            )
-        if self.faithfulness.num_samples and self.think.padding == "read":
-            raise ValueError(
-                "think.padding is 'read', so an answer depends on the batch of its reference, and faithfulness asks in "
-                "other batches: set faithfulness.num_samples to 0"
-            )
-        if self.detect.caption_text == "verbatim" and (
-            self.ground.prompt == "auto" or self.ground.null_threshold is not None
-        ):
-            raise ValueError(
-                "detect.caption_text is 'verbatim', which asks for `null` too: set ground.prompt to one column and "
-                "ground.null_threshold to null, which decide otherwise what is not asked for"
-            )
-        unknown = sorted(set(self.faithfulness.splits or []) - set(self.dataset.splits))
-        if unknown:
-            raise ValueError(
-                f"faithfulness.splits names {unknown}, but dataset.splits is {self.dataset.splits}: only what is "
-                "thought about can be measured"
-            )
+        if found := list(contradictions(self)):
+            raise ValueError("\n  ".join(found))
         return self
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from tgs_pipeline.params import PositiveInt, Section, Text
+from tgs_pipeline.params_section import PositiveInt, Section, Text
 
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

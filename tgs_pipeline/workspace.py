@@ -46,6 +46,11 @@ class Workspace:
         return self.artifacts / "boxes" / "boxes.parquet"
 
     @property
+    def pivots(self) -> Path:
+        """Only where ground.frames is not every."""
+        return self.artifacts / "boxes" / "pivots.parquet"
+
+    @property
     def masks(self) -> Path:
         return self.artifacts / "masks" / "masks.parquet"
 

@@ -49,7 +49,7 @@ def profile(small, tmp_path):
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         params["features"] |= {
             "visual": {"weights": str(small / "clip"), "layer": -1},
-            "audio": {"weights": str(small / "beats.pt")},
+            "audio": {"weights": str(small / "beats.pt"), "outputs": "features_and_tags"},
         }
         params["think"]["weights"] = str(TINY / "ref_thinker")
         params["detect"]["weights"] = str(tmp_path / "groundingdino_swint_ogc")

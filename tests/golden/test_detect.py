@@ -75,6 +75,10 @@ def test_the_chosen_box_in_both_modes(detector, text, box_select, index):
     """`boxes[:1]` of upstream is the first row of the golden values; the corrected choice scores highest."""
     found = detector.detect([ground_case.frame()], [f"{text}."], floor=0.05)[0]
     settings = Ground(
+        frames="every",
+        selector="score",
+        window=None,
+        mllm=None,
         prompt="s_object",
         auto=Auto(fallbacks=[], same_place_iou=0.5, rival_share=0.5),
         null_threshold=None,

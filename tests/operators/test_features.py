@@ -52,7 +52,7 @@ def make_params(weights, **changes):
     loaded["dataset"] |= {"tinyworld": None, "splits": ["test_s", "test_n"]}
     loaded["features"] |= {
         "visual": {"weights": str(weights / "clip"), "layer": -2},
-        "audio": {"weights": str(weights / "beats.safetensors")},
+        "audio": {"weights": str(weights / "beats.safetensors"), "outputs": "features_and_tags"},
     }
     for section, values in changes.items():
         loaded[section] |= values
@@ -192,6 +192,16 @@ def test_a_video_without_sound_has_visual_features_only(weights, workspace):
     found = FeatureReader(workspace.features).get(VID)
     assert found.status == "ok" and found.visual.shape == (10, 49, 128) and found.audio is None
     assert {tag["vid"] for tag in pq.read_table(workspace.audio_tags).to_pylist()} == {NULL_VID}
+
+
+def test_tags_alone_need_no_ten_seconds(weights, workspace):
+    soundfile.write(workspace.dataset / "media" / VID / "audio.wav", np.zeros(48_000), 16_000)
+    audio = {"weights": str(weights / "beats.safetensors"), "outputs": "tags"}
+    thinkers = {"think": {"backend": "reference"}, "faithfulness": {"num_samples": 0}}
+    run(weights, workspace, features={"audio": audio}, **thinkers)
+    found = FeatureReader(workspace.features).get(VID)
+    assert found.status == "ok" and found.visual.shape == (10, 49, 128) and found.audio is None
+    assert [tag["vid"] for tag in pq.read_table(workspace.audio_tags).to_pylist()] == [VID] * 5 + [NULL_VID] * 5
 
 
 def test_values_beyond_float16_fail_the_video(weights, workspace, monkeypatch):

@@ -15,7 +15,8 @@ from tgs_pipeline.params import Auto, Ground
 
 AUTO = Auto(fallbacks=["f_object", "reference"], same_place_iou=0.5, rival_share=0.5)
 SETTINGS = Ground(prompt="s_object", auto=AUTO, null_threshold=None, clip_threshold=0.0, box_threshold=0.25,
-                  text_threshold=0.3, box_select="max")  # fmt: skip
+                  text_threshold=0.3, box_select="max",
+                  frames="every", selector="score", window=None, mllm=None)  # fmt: skip
 FIRST = SETTINGS.model_copy(update={"box_select": "first"})
 TOKENS = ["[CLS]", "gui", "##tar", ".", "[SEP]"]
 

@@ -1,4 +1,7 @@
-"""boxes: the chosen box of each frame of each sample; a frame without a box says why."""
+"""boxes: the chosen box of each frame of each sample; a frame without a box says why.
+
+Rules of runs where ground.frames is not every, which have one box for each window, are those of artifacts/pivots.py.
+"""
 
 import pyarrow as pa
 

@@ -1,6 +1,6 @@
 """Random access to the features artifact by video: only the names are held in memory, arrays are memory-mapped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from tgs_pipeline.artifacts.features import SCHEMA
+
+_SHAPE = pa.list_(pa.int32())
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,27 @@ class FeatureReader:
             status=row["status"][0].as_py(),
             reason=row["reason"][0].as_py(),
         )
+
+
+def with_features(
+    units: pa.Table, *, reader: FeatureReader, visual_vids: Sequence[str], audio_vids: Sequence[str]
+) -> pa.Table:
+    """Add to each unit what ThinkOperator reads of the frames of one video and the sound of one; usually the same."""
+    sounds = [reader.get(vid).audio for vid in audio_vids]
+    reasons = [no_sound(vid) if sound is None else None for vid, sound in zip(audio_vids, sounds, strict=True)]
+    units = units.append_column("reason", pa.array(reasons, pa.string()))
+    for name, arrays in (("visual", [reader.get(vid).visual for vid in visual_vids]), ("audio", sounds)):
+        data = [None if array is None else array.tobytes() for array in arrays]
+        shapes = [None if array is None else list(array.shape) for array in arrays]
+        units = units.append_column(name, pa.array(data, pa.large_binary()))
+        units = units.append_column(f"{name}_shape", pa.array(shapes, _SHAPE))
+    return units
+
+
+def no_sound(vid: str) -> str:
+    """Why Ref-Thinker cannot be asked about a video."""
+    why = "it has no sound track, and Ref-Thinker listens"
+    return f"video {vid}: {why}; add its audio.wav, or think with another backend"
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def convert(params: Params, out: Path) -> Iterator[tuple[str, Path]]:
         "segment.weights": (segmenter, ".safetensors", lambda source, target: _segmenter(source, target, params)),
     }
     for key, (source, suffix, write) in steps.items():
-        if not _is_pickled(source) or (key == "think.weights" and params.think.backend == "reference"):
+        if not _is_pickled(source) or (key == "think.weights" and params.think.backend != "ref_thinker"):
             continue
         target = out / (source.with_suffix(suffix).name if suffix else source.name)
         if target.exists():

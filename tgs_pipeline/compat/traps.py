@@ -69,7 +69,7 @@ SETTINGS = tuple(sorted({setting.name for setting in (*TRAPS, *ADDITIONS) if set
 def labels(params: Params) -> dict[str, str]:
     """`parity`, `corrected` or `mixed (<traps that are upstream's>)` for each stage with traps.
 
-    The thinker `reference` asks no model, so no trap of thinking can tell: it is both, and called corrected.
+    Other thinkers than Ref-Thinker decode nothing, so no trap of thinking can tell: they are called corrected.
     """
     return {stage: _label(params, stage) for stage in STAGES}
 
@@ -93,7 +93,7 @@ def changes(compat: Compat, params: Params, *, stages: Sequence[str]) -> dict[st
 
 
 def _label(params: Params, stage: str) -> str:
-    if stage == "think" and params.think.backend == "reference":
+    if stage == "think" and params.think.backend != "ref_thinker":
         return "corrected"
     traps = [trap for trap in TRAPS if trap.stage == stage]
     repeated = [trap.number for trap in traps if _value(params, trap.name) == trap.upstream]

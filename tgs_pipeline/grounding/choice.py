@@ -58,7 +58,7 @@ def choose(
             if asked.status == "failed" or (column == "s_object" and _abstains(settings, chain, asked)):
                 return answer
         else:
-            answer = _of_clip(settings, take(asked.caption), rule=rule)
+            answer = of_clip(settings, take(asked.caption), rule=rule)
             if settings.prompt == "auto" and column == "s_object":
                 answer = _between_rivals(settings, answer, ask(sample, chain, column="f_object"), take)
         if any(choice.status in ("ok", "failed") for choice in answer):
@@ -114,8 +114,8 @@ def _abstains(settings: Ground, chain: dict, asked: Asked) -> bool:
     return asked.status == "no_caption" and (settings.null_threshold is None or chain["null_probability"] is None)
 
 
-def _of_clip(settings: Ground, rows: list[dict], *, rule: str) -> list[Choice]:
-    """The choice for each frame from the candidates of one caption."""
+def of_clip(settings: Ground, rows: list[dict], *, rule: str) -> list[Choice]:
+    """The choice for each frame of a clip from its rows of candidates for one caption."""
     choices = [of_frame(settings, row, rule=rule) for row in rows]
     best = best_score(rows)
     if best >= np.float32(settings.clip_threshold):

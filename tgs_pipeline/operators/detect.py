@@ -19,7 +19,8 @@ from tgs_pipeline.artifacts.table import chunks, write
 from tgs_pipeline.data.media import load_frames, to_images
 from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Detect, Params
-from tgs_pipeline.prompts.caption import ask
+from tgs_pipeline.prompts.caption import Asked, ask
+from tgs_pipeline.prompts.objects import ask_each
 from tgs_pipeline.rows import Recipe, compute
 from tgs_pipeline.weights import digest, loading
 from tgs_pipeline.workspace import Workspace
@@ -79,12 +80,19 @@ def units(workspace: Workspace, *, recipe: Recipe, settings: Detect) -> Iterator
 
 def _units(workspace: Workspace, *, recipe: Recipe, settings: Detect) -> Iterator[dict[str, str]]:
     for sample, ((chain,),) in read_by_sample(workspace.samples, [Artifact(workspace.chains, chains.SCHEMA)]):
-        asked = [ask(sample, chain, column=column, caption_text=settings.caption_text) for column in settings.captions]
+        asked = [one for column in settings.captions for one in _asked(sample, chain, column, settings=settings)]
         captions = [one.caption for one in asked if one.caption]
         for frame_hash, path in zip(sample["frame_hashes"], sample["frame_paths"], strict=True):
             for caption in captions:
                 key = recipe.key(frame_hash, caption)
                 yield {"key": key, "frame_hash": frame_hash, "caption": caption, "path": path}
+
+
+def _asked(sample: dict, chain: dict, column: str, *, settings: Detect) -> list[Asked]:
+    """What is asked for a sample: one caption, or one for each sounding object."""
+    if column == "objects":
+        return [one.asked for one in ask_each(sample, chain)]
+    return [ask(sample, chain, column=column, caption_text=settings.caption_text)]
 
 
 class DetectOperator:

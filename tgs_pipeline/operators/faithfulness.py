@@ -18,13 +18,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from tgs_pipeline.artifacts import chains, faithfulness, table
-from tgs_pipeline.artifacts.features_reader import FeatureReader
+from tgs_pipeline.artifacts.features_reader import FeatureReader, with_features
 from tgs_pipeline.artifacts.publish import write_text
 from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.faithfulness.cases import Case, Sample, chain_cases, swap_cases
 from tgs_pipeline.faithfulness.described import Describer, situations
 from tgs_pipeline.metrics.faithfulness import MEASURES, NULL, Outcome, Rate, measure
-from tgs_pipeline.operators.think import PAYLOAD, ThinkOperator, make_thinker, with_features
+from tgs_pipeline.operators.think import PAYLOAD, ThinkOperator, make_thinker
 from tgs_pipeline.params import Params, Think
 from tgs_pipeline.prompts.ref_thinker import PROMPTS, Wording
 from tgs_pipeline.rows import Recipe, compute
@@ -43,8 +43,10 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     cases: list[Case] = []
     replies: list[dict] = []
     if params.faithfulness.num_samples:
-        if params.think.backend == "reference":
-            raise ValueError("think.backend is 'reference', which writes no chain: set faithfulness.num_samples to 0")
+        if params.think.backend != "ref_thinker":
+            raise ValueError(
+                f"think.backend is {params.think.backend!r}, which writes no chain: set faithfulness.num_samples to 0"
+            )
         reader = FeatureReader(workspace.features)
         cases = plan(params, read_samples(workspace.chains, splits=params.faithfulness.splits, reader=reader))
         replies = _ask(cases, params=params.think, reader=reader, execution=execution)

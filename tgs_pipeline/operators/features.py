@@ -72,7 +72,12 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
         _units(_videos(workspace.samples, recipe=recipe)),
         recipe=recipe,
         payload=PAYLOAD,
-        load=partial(load, dataset=workspace.dataset, side_px=clip.input_size_px(Path(settings.visual.weights))),
+        load=partial(
+            load,
+            dataset=workspace.dataset,
+            side_px=clip.input_size_px(Path(settings.visual.weights)),
+            in_segments=settings.audio.outputs == "features_and_tags",
+        ),
         make_operator=partial(FeatureOperator, settings, device=execution.device),
         execution=execution,
     )
@@ -82,11 +87,12 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
 
 def make_recipe(settings: Features) -> Recipe:
     """What decides the features of a video. The number of tags is no part of it: rows hold the score of every class."""
+    outputs = {} if settings.audio.outputs == "features_and_tags" else {"audio": settings.audio.outputs}
     digests = [weights.digest(Path(encoder.weights)) for encoder in (settings.visual, settings.audio)]
     return Recipe(
         stage="features",
         version=VERSION,
-        params={"layer": settings.visual.layer, "dtype": settings.dtype},
+        params={"layer": settings.visual.layer, "dtype": settings.dtype, **outputs},
         weights="+".join(digests),
     )
 
@@ -122,8 +128,9 @@ class FeatureOperator:
         row = dict.fromkeys(PAYLOAD.names) | {"key": key, "status": "ok", "reason": None}
         with np.errstate(over="ignore"):  # an overflow becomes a failed row
             found = {"visual": self.visual.encode(frames).astype(np.float16)}
-            if segments is not None and sound is not None:
+            if segments is not None:
                 found["audio"] = self.audio.encode(segments).astype(np.float16)
+            if sound is not None:
                 row |= {"labels": self.audio.labels, "scores": self.audio.classify(sound)}
         if not all(np.isfinite(array).all() for array in found.values()):
             reason = f"video {vid}: the encoders gave values that float16 cannot hold"
@@ -133,12 +140,15 @@ class FeatureOperator:
         return row
 
 
-def load(units: pa.Table, *, dataset: Path, side_px: int) -> pa.Table:
-    """Decode videos: `frames` squeezed to side_px, `segments` and `sound` as log-mels; a failure becomes a `reason`."""
+def load(units: pa.Table, *, dataset: Path, side_px: int, in_segments: bool) -> pa.Table:
+    """Decode videos: `frames` squeezed to side_px, `segments` and `sound` as log-mels; a failure becomes a `reason`.
+
+    in_segments: false where only tags are wanted, which sound of any length has.
+    """
     columns: dict[str, list] = {"frames": [], "segments": [], "sound": [], "reason": []}
     for unit in units.to_pylist():
         try:
-            video = _decode(Video(**unit), dataset=dataset, side_px=side_px) | {"reason": None}
+            video = _decode(Video(**unit), dataset=dataset, side_px=side_px, in_segments=in_segments) | {"reason": None}
         except ValueError as error:
             video = dict.fromkeys(columns) | {"reason": f"video {unit['vid']}: {error}"}
         for name, values in columns.items():
@@ -186,7 +196,7 @@ def _units(videos: Iterator[Video]) -> Iterator[pa.Table]:
         yield pa.Table.from_pylist([asdict(video) for video in chunk], schema=UNITS)
 
 
-def _decode(video: Video, *, dataset: Path, side_px: int) -> dict[str, np.ndarray | None]:
+def _decode(video: Video, *, dataset: Path, side_px: int, in_segments: bool) -> dict[str, np.ndarray | None]:
     """Model inputs: frames uint8 (frames, side, side, 3), segments float32 (10, frames, 128), sound (frames, 128).
 
     The last two are None for a video without a sound track: whether that matters is for the thinker to say.
@@ -202,7 +212,7 @@ def _decode(video: Video, *, dataset: Path, side_px: int) -> dict[str, np.ndarra
     media.check_content(dataset / video.audio_path, video.audio_hash)
     waveform = media.read_audio(dataset / video.audio_path, sample_rate_hz=fbank.SAMPLE_RATE_HZ)
     try:
-        segments = fbank.segment_log_mels(waveform)
+        segments = fbank.segment_log_mels(waveform) if in_segments else None
     except ValueError as error:
         raise ValueError(f"{dataset / video.audio_path}: {error}") from None
     return {"frames": frames, "segments": segments, "sound": fbank.log_mel(waveform)}

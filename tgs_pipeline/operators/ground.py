@@ -2,6 +2,9 @@
 
 Inputs: samples, chains, candidates. Output: artifacts/boxes/boxes.parquet, in the order of samples.
 Thresholds applied here to the stored candidates give exactly what the detector gives at those thresholds.
+
+Where `frames` is not every, a selector chooses one box for each window of a clip, its pivot, and pivots.parquet lies
+beside the boxes. The selector `mllm` asks a multimodal model through the row stores pivot_frame and pivot_box.
 """
 
 import logging
@@ -12,26 +15,82 @@ from functools import partial
 
 import numpy as np
 
-from tgs_pipeline.artifacts import boxes, candidates, chains, table
+from tgs_pipeline.artifacts import boxes, candidates, chains, pivots, table
 from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
 from tgs_pipeline.artifacts.lookup import Lookup
+from tgs_pipeline.backends.selector.position import PositionSelector
+from tgs_pipeline.backends.selector.score import ScoreSelector
 from tgs_pipeline.execution import Execution
 from tgs_pipeline.grounding.choice import Choice, choose
+from tgs_pipeline.grounding.found import phrase, to_pixels
+from tgs_pipeline.grounding.pivots import Selectors, boxes_of, choose_pivots
+from tgs_pipeline.grounding.targets import Clip, clip_of
 from tgs_pipeline.params import Ground, Params
 from tgs_pipeline.prompts.caption import CaptionText
 from tgs_pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-NO_WORDS = frozenset({"[CLS]", "[SEP]", ".", "?"})  # what separates the sub-sentences of a caption
+CLIPS_AT_ONCE = 256
 
 
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Write the boxes."""
     statuses: Counter[str] = Counter()
+    workspace.pivots.unlink(missing_ok=True)  # of other settings, where nobody else removed it
+    if params.ground.frames != "every":
+        _run_pivots(params, workspace, execution, statuses)
+        return
     view = _view(params.ground, workspace, statuses, caption_text=params.detect.caption_text)
     num_rows = table.write_rows(workspace.boxes, boxes.SCHEMA, view)
+    _tell(num_rows, statuses)
+
+
+def _run_pivots(params: Params, workspace: Workspace, execution: Execution, statuses: Counter[str]) -> None:
+    """Choose a box for each window; a model is asked about all clips together, since its store counts runs."""
+    settings = params.ground
+    found: list[dict] = []
+    selectors = make_selectors(settings, execution=execution)
+    at_once = sys.maxsize if settings.frames == "pivot" and settings.selector == "mllm" else CLIPS_AT_ONCE
+
+    def rows() -> Iterator[dict]:
+        for part in table.chunks(_clips(settings, workspace, caption_text=params.detect.caption_text), at_once):
+            for clip, chosen in zip(part, choose_pivots(part, selectors, dataset=workspace.dataset), strict=True):
+                found.extend(chosen)
+                for row in boxes_of(clip, chosen):
+                    statuses[row["status"]] += 1
+                    yield row
+
+    num_rows = table.write_rows(workspace.boxes, boxes.SCHEMA, rows())
+    table.write_rows(workspace.pivots, pivots.SCHEMA, found)
+    _tell(num_rows, statuses)
+    chosen = Counter(f"{row['rule']} {row['status']}" for row in found)
+    log.info("ground: %d windows: %s", len(found), ", ".join(f"{n} {what}" for what, n in sorted(chosen.items())))
+
+
+def _tell(num_rows: int, statuses: Counter[str]) -> None:
     log.info("ground: %d frames: %s", num_rows, ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())))
+
+
+def make_selectors(settings: Ground, *, execution: Execution) -> Selectors:
+    """Who chooses frames and boxes; the model of `mllm` is not asked yet."""
+    if settings.frames in ("first", "middle", "last"):
+        by_position = PositionSelector(settings.frames)
+        return Selectors(f"pivot_{settings.frames}", by_position, by_position, default_frame=False)
+    if settings.selector == "score":
+        by_score = ScoreSelector()
+        return Selectors("pivot_score", by_score, by_score, default_frame=False)
+    from tgs_pipeline.grounding.asking import mllm_selectors
+
+    assert settings.mllm is not None
+    return mllm_selectors(settings.mllm, sounding=settings.prompt == "objects", execution=execution)
+
+
+def _clips(settings: Ground, workspace: Workspace, *, caption_text: CaptionText) -> Iterator[Clip]:
+    store = Candidates(workspace)
+    for sample, ((chain,),) in read_by_sample(workspace.samples, [Artifact(workspace.chains, chains.SCHEMA)]):
+        take = partial(store.take, sample["frame_hashes"])
+        yield clip_of(settings, sample, chain, take, caption_text=caption_text)
 
 
 def _view(
@@ -64,24 +123,6 @@ def ground(settings: Ground, choice: Choice, *, height: int, width: int) -> dict
         "phrase": phrase(found["tokens"], token_scores[chosen], text_threshold=settings.text_threshold),
         "query_index": found["query_index"][chosen],
     }
-
-
-def to_pixels(box_xyxy: Sequence[float], *, height: int, width: int) -> np.ndarray:
-    """A box relative to the frame -> float32 pixels; it may reach a little outside the frame, as upstream's."""
-    return np.asarray(box_xyxy, np.float32) * np.array([width, height, width, height], np.float32)
-
-
-def phrase(tokens: Sequence[str], token_scores: np.ndarray, *, text_threshold: float) -> str:
-    """The words of the caption whose tokens score above the threshold; empty where none does.
-
-    A label only, it decides nothing (trap T22). Word pieces are joined; what only separates is left out.
-    """
-    kept = [
-        token
-        for token, score in zip(tokens, token_scores, strict=True)
-        if score > np.float32(text_threshold) and token not in NO_WORDS
-    ]
-    return " ".join(kept).replace(" ##", "")
 
 
 class Candidates:

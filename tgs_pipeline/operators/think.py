@@ -1,7 +1,7 @@
 """think: asks a thinker what each reference means, once for each distinct clip and prompt.
 
 Inputs: artifacts/samples, artifacts/features (only for thinkers that see and hear), weights. Output: artifacts/chains,
-one row for each sample in their order.
+one row for each sample in their order. `lbru` asks a multimodal model about each clip (sounding/thinking.py).
 
 A reply that cannot be read (malformed) or was cut (truncated) is a result: it is stored and not asked for again.
 Samples whose files or features failed become failed rows without asking.
@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from tgs_pipeline.artifacts import chains, samples
-from tgs_pipeline.artifacts.features_reader import FeatureReader
+from tgs_pipeline.artifacts.features_reader import FeatureReader, no_sound, with_features
 from tgs_pipeline.artifacts.lookup import Lookup
 from tgs_pipeline.artifacts.table import read, write_rows
 from tgs_pipeline.backends.thinker.base import Reply, Request, Thinker
@@ -28,7 +28,8 @@ from tgs_pipeline.compat.batches import Batch, batches
 from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Params, Think
 from tgs_pipeline.prompts.ref_thinker import PROMPTS, Wording
-from tgs_pipeline.rows import Recipe, compute
+from tgs_pipeline.rows import OUTCOME, Recipe, compute
+from tgs_pipeline.sounding.heard import read_heard
 from tgs_pipeline.weights import digest, loading
 from tgs_pipeline.workspace import Workspace
 
@@ -45,9 +46,11 @@ PAYLOAD = pa.schema(
     ]
 )
 _SAMPLE_COLUMNS = ["uid", "row", "vid", "split", "reference", "status", "reason"]
-_SHAPE = pa.list_(pa.int32())
+_FRAME_COLUMNS = ["frame_indices", "frame_paths", "frame_hashes"]
 # a row of samples -> what its prompt and media are known by, or None and the reason why it is not asked
 _ContentOf = Callable[[dict], tuple[list[str] | None, str | None]]
+# rows of samples that were asked about, with their content -> what was said about each
+_Thoughts = Callable[[list[tuple[dict, list[str]]]], list[dict]]
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +58,28 @@ log = logging.getLogger(__name__)
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Compute what is missing and write chains.parquet, unless this is one shard of several."""
     settings = params.think
-    reader = FeatureReader(workspace.features) if settings.backend == "ref_thinker" else None
+    reader = None if settings.backend == "reference" else FeatureReader(workspace.features)
+    if settings.backend == "lbru":
+        thoughts, content_of = _listened(settings, workspace, reader=reader, execution=execution)
+    else:
+        thoughts, content_of = _thought(settings, workspace, reader=reader, execution=execution)
+    if execution.shard != WHOLE:
+        return
+    counts: Counter[str] = Counter()
+    view = _view(workspace.samples, content_of=content_of, thoughts=thoughts, counts=counts)
+    num_rows = write_rows(workspace.chains, chains.SCHEMA, view)
+    shown = ", ".join(f"{counts[name]} {name}" for name in ("ok", "null", "malformed", "truncated", "failed"))
+    log.info("think: %d references: %s", num_rows, shown)
+
+
+def _thought(
+    settings: Think, workspace: Workspace, *, reader: FeatureReader | None, execution: Execution
+) -> tuple[_Thoughts, _ContentOf]:
+    """Thinkers that are asked about one reference after the other, or (trap T1) in batches."""
     recipe = make_recipe(settings)
-    in_batches = reader is not None and settings.padding == "read"
-    content_of = partial(_content, reader=reader, prompt=settings.prompt, needs_sound=in_batches)
+    in_batches = settings.backend == "ref_thinker" and settings.padding == "read"
+    heard = _heard(workspace, settings, num_labels=1) if settings.backend == "audio_tags" else None
+    content_of = partial(_content, reader=reader, prompt=settings.prompt, needs_sound=in_batches, heard=heard)
     keys: Mapping[int, str] | None = None
     if reader is not None and in_batches:
         rows = _samples(workspace.samples)
@@ -70,17 +91,36 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
             _units(workspace.samples, recipe=recipe, content_of=content_of),
             recipe=recipe,
             payload=PAYLOAD,
-            load=partial(_load, reader=reader),
+            load=partial(_load, reader=reader, heard=heard),
             make_operator=lambda: ThinkOperator(make_thinker(settings, device=execution.device)),
             execution=execution,
         )
-    if execution.shard != WHOLE:
-        return
-    counts: Counter[str] = Counter()
-    view = _view(workspace.samples, recipe=recipe, content_of=content_of, keys=keys, found=found, counts=counts)
-    num_rows = write_rows(workspace.chains, chains.SCHEMA, view)
-    shown = ", ".join(f"{counts[name]} {name}" for name in ("ok", "null", "malformed", "truncated", "failed"))
-    log.info("think: %d references: %s", num_rows, shown)
+
+    def thoughts(asked: list[tuple[dict, list[str]]]) -> list[dict]:
+        wanted = [recipe.key(*content) if keys is None else keys[sample["row"]] for sample, content in asked]
+        return found.take(wanted).to_pylist()
+
+    return thoughts, content_of
+
+
+def _listened(
+    settings: Think, workspace: Workspace, *, reader: FeatureReader | None, execution: Execution
+) -> tuple[_Thoughts, _ContentOf]:
+    """`lbru`: a question for each clip; they are asked side by side anyway, so shards of a run ask nothing."""
+    from tgs_pipeline.sounding.thinking import name_objects
+
+    assert settings.lbru is not None
+    content_of = partial(_content, reader=reader, prompt=settings.prompt, needs_sound=False, heard={})
+    said: Mapping[str, Reply] = {}
+    if execution.shard == WHOLE:
+        said = name_objects(
+            (row for row in _samples(workspace.samples, with_frames=True) if content_of(row)[0] is not None),
+            settings.lbru,
+            heard=_heard(workspace, settings, num_labels=settings.lbru.num_labels),
+            dataset=workspace.dataset,
+            execution=execution,
+        )
+    return lambda asked: [_row(said[sample["vid"]]) for sample, _ in asked], content_of
 
 
 def _think_in_batches(
@@ -91,17 +131,21 @@ def _think_in_batches(
         (batch.units() for batch in asked),
         recipe=recipe,
         payload=PAYLOAD,
-        load=partial(_load, reader=None),
+        load=partial(_load, reader=None, heard=None),
         make_operator=lambda: BatchOperator(make_thinker(settings, device=execution.device), reader=reader),
         execution=execution,
     )
 
 
 def make_recipe(params: Think) -> Recipe:
-    """What decides a chain besides clip and prompt; the pass-through depends on no weights and no decoding settings."""
-    if params.backend == "reference":
+    """What decides a chain besides clip and prompt; without Ref-Thinker there are no weights and nothing is decoded.
+
+    That of `lbru` finds nothing: its rows are those of its questions.
+    """
+    if params.backend != "ref_thinker":
         return Recipe(stage="think", version=VERSION, params={"backend": params.backend}, weights="")
-    unsaid = {"weights", "prompt"} | ({"padding"} if params.padding == "masked" else set())  # the key holds the prompt
+    unsaid = {"weights", "prompt", "label_names", "lbru"}  # the key holds the prompt
+    unsaid |= {"padding"} if params.padding == "masked" else set()
     semantic = params.model_dump(exclude=unsaid)
     return Recipe(stage="think", version=VERSION, params=semantic, weights=digest(Path(params.weights)))
 
@@ -113,6 +157,12 @@ def make_thinker(params: Think, *, device: str) -> Thinker:
             from tgs_pipeline.backends.thinker.reference import ReferenceThinker
 
             return ReferenceThinker()
+        case "audio_tags":
+            from tgs_pipeline.backends.thinker.audio_tags import AudioTagsThinker
+
+            return AudioTagsThinker()
+        case "lbru":
+            raise ValueError("think.backend is 'lbru', which is asked about clips and not about references")
         case "ref_thinker":
             import torch
 
@@ -166,9 +216,15 @@ class BatchOperator:
         return Request(reference=reference, visual=features.visual, audio=features.audio)
 
 
-def _samples(path: Path) -> Iterator[dict]:
-    for part in read(path, samples.SCHEMA, columns=_SAMPLE_COLUMNS):
+def _samples(path: Path, *, with_frames: bool = False) -> Iterator[dict]:
+    columns = [*_SAMPLE_COLUMNS, *_FRAME_COLUMNS] if with_frames else _SAMPLE_COLUMNS
+    for part in read(path, samples.SCHEMA, columns=columns):
         yield from part.to_pylist()
+
+
+def _heard(workspace: Workspace, settings: Think, *, num_labels: int) -> Mapping[str, list[str]]:
+    names = None if settings.label_names is None else Path(settings.label_names)
+    return read_heard(workspace.audio_tags, num_labels=num_labels, names=names)
 
 
 def _units(path: Path, *, recipe: Recipe, content_of: _ContentOf) -> Iterator[pa.Table]:
@@ -184,9 +240,17 @@ def _units(path: Path, *, recipe: Recipe, content_of: _ContentOf) -> Iterator[pa
 
 
 def _content(
-    sample: dict, *, reader: FeatureReader | None, prompt: Wording, needs_sound: bool
+    sample: dict,
+    *,
+    reader: FeatureReader | None,
+    prompt: Wording,
+    needs_sound: bool,
+    heard: Mapping[str, list[str]] | None,
 ) -> tuple[list[str] | None, str | None]:
-    """See _ContentOf. needs_sound: what has no sound is not even asked, since it would spoil its batch."""
+    """See _ContentOf. needs_sound: what has no sound is not even asked, since it would spoil its batch.
+
+    heard: of each video, for thinkers that are told that alone.
+    """
     if sample["status"] != "ok":
         return None, sample["reason"]
     if reader is None:
@@ -194,38 +258,22 @@ def _content(
     features = reader.get(sample["vid"])
     if features.status != "ok":
         return None, features.reason
+    if heard is not None:
+        return heard.get(sample["vid"], []), None
     if needs_sound and features.audio is None:
-        return None, _no_sound(sample["vid"])
+        return None, no_sound(sample["vid"])
     return [features.key, PROMPTS[prompt](sample["reference"])], None
 
 
-def _load(units: pa.Table, *, reader: FeatureReader | None) -> pa.Table:
-    """Add the features of each unit, where the thinker reads them."""
-    if reader is None:
+def _load(units: pa.Table, *, reader: FeatureReader | None, heard: Mapping[str, list[str]] | None) -> pa.Table:
+    """Add the features of each unit, or what is heard in its video, where the thinker reads them."""
+    if reader is None or heard is not None:
+        labels = [(heard or {}).get(vid, []) for vid in units["vid"].to_pylist()]
+        units = units.append_column("heard", pa.array(labels, pa.list_(pa.string())))
         return units.append_column("reason", pa.nulls(units.num_rows, pa.string()))
     return with_features(
         units, reader=reader, visual_vids=units["vid"].to_pylist(), audio_vids=units["vid"].to_pylist()
     )
-
-
-def with_features(
-    units: pa.Table, *, reader: FeatureReader, visual_vids: Sequence[str], audio_vids: Sequence[str]
-) -> pa.Table:
-    """Add to each unit what ThinkOperator reads of the frames of one video and the sound of one; usually the same."""
-    sounds = [reader.get(vid).audio for vid in audio_vids]
-    reasons = [_no_sound(vid) if sound is None else None for vid, sound in zip(audio_vids, sounds, strict=True)]
-    units = units.append_column("reason", pa.array(reasons, pa.string()))
-    for name, arrays in (("visual", [reader.get(vid).visual for vid in visual_vids]), ("audio", sounds)):
-        data = [None if array is None else array.tobytes() for array in arrays]
-        shapes = [None if array is None else list(array.shape) for array in arrays]
-        units = units.append_column(name, pa.array(data, pa.large_binary()))
-        units = units.append_column(f"{name}_shape", pa.array(shapes, _SHAPE))
-    return units
-
-
-def _no_sound(vid: str) -> str:
-    why = "it has no sound track, and Ref-Thinker listens"
-    return f"video {vid}: {why}; add its audio.wav, or think with another backend"
 
 
 def _request(unit: dict) -> Request:
@@ -234,6 +282,7 @@ def _request(unit: dict) -> Request:
         visual=_array(unit, "visual"),
         audio=_array(unit, "audio"),
         forced=unit.get("forced", ""),
+        heard=tuple(unit.get("heard", ())),
     )
 
 
@@ -242,45 +291,26 @@ def _array(unit: dict, name: str) -> np.ndarray | None:
     return None if data is None else np.frombuffer(data, np.float16).reshape(unit[f"{name}_shape"])
 
 
+def _row(reply: Reply) -> dict:
+    """A reply as columns of the row store, without its key."""
+    said = ("status", "reason", "think", "f_object", "s_object", "null_probability", "num_tokens")
+    return {name: getattr(reply, name) for name in said} | {"raw": reply.text}
+
+
 def _rows(keys: pa.ChunkedArray, replies: Sequence[Reply]) -> pa.Table:
-    columns = {
-        "key": keys,
-        "status": pa.array([reply.status for reply in replies], pa.string()),
-        "reason": pa.array([reply.reason for reply in replies], pa.string()),
-        "think": pa.array([reply.think for reply in replies], pa.string()),
-        "f_object": pa.array([reply.f_object for reply in replies], pa.string()),
-        "s_object": pa.array([reply.s_object for reply in replies], pa.string()),
-        "null_probability": pa.array([reply.null_probability for reply in replies], pa.float32()),
-        "raw": pa.array([reply.text for reply in replies], pa.string()),
-        "num_tokens": pa.array([reply.num_tokens for reply in replies], pa.int32()),
-    }
-    return pa.table(columns)
+    table = pa.Table.from_pylist([_row(reply) for reply in replies], schema=pa.schema([*OUTCOME[1:], *PAYLOAD]))
+    return table.add_column(0, "key", keys)
 
 
-def _view(
-    path: Path,
-    *,
-    recipe: Recipe,
-    content_of: _ContentOf,
-    keys: Mapping[int, str] | None,
-    found: Lookup,
-    counts: Counter[str],
-) -> Iterator[dict]:
-    """Rows of chains.parquet, one for each sample; counts their statuses, and abstentions as `null`.
-
-    keys: the key of each row where it depends on the batch; None where a sample is known by its own content.
-    """
+def _view(path: Path, *, content_of: _ContentOf, thoughts: _Thoughts, counts: Counter[str]) -> Iterator[dict]:
+    """Rows of chains.parquet, one for each sample; counts their statuses, and abstentions as `null`."""
     for part in read(path, samples.SCHEMA, columns=_SAMPLE_COLUMNS):
         batch = part.to_pylist()
         contents = [content_of(sample) for sample in batch]
-        wanted = [
-            recipe.key(*content) if keys is None else keys[sample["row"]]
-            for sample, (content, _) in zip(batch, contents, strict=True)
-            if content is not None
-        ]
-        thoughts = iter(found.take(wanted).to_pylist())
+        asked = [(row, content) for row, (content, _) in zip(batch, contents, strict=True) if content is not None]
+        said = iter(thoughts(asked))
         for sample, (content, reason) in zip(batch, contents, strict=True):
-            thought = _unasked(reason) if content is None else next(thoughts)
+            thought = _unasked(reason) if content is None else next(said)
             row = {name: sample[name] for name in ("uid", "row", "vid", "split", "reference")}
             answered = ("think", "f_object", "s_object", "null_probability", "raw", "status", "reason")
             row |= {name: thought[name] for name in answered}

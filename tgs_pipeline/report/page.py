@@ -17,6 +17,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tgs_pipeline.artifacts.boxes import RULES
+from tgs_pipeline.artifacts.pivots import BOX_RULES
 from tgs_pipeline.compat.traps import summary as compat_summary
 from tgs_pipeline.report.charts import histogram
 from tgs_pipeline.report.faithfulness import Faithfulness
@@ -79,7 +80,7 @@ def render(*, title: str, metrics: Mapping[str, Any], comparison: Comparison | N
         comparison=comparison,
         faithfulness=faithfulness,
         stages=[(stage, summary.statuses_of(stage)) for stage in STAGES],
-        rules=[(rule, summary.rules[rule], why) for rule, why in RULES.items() if summary.rules[rule]],
+        rules=[(rule, summary.rules[rule], why) for rule, why in (RULES | BOX_RULES).items() if summary.rules[rule]],
         num_abstained=summary.num_abstained,
         charts=[
             (split, SCORE_NAMES[name], Markup(histogram(counts, axis=SCORE_NAMES[name])))

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 import yaml
 
-from tgs_pipeline.params import GRID_PX, Section, Text
+from tgs_pipeline.params_agreement import GRID_PX
+from tgs_pipeline.params_section import Section, Text
 from tgs_pipeline.report.records import Record
 
 FINGERPRINT_BITS = 128

@@ -11,7 +11,7 @@ const because = (reason) => (reason ? ` – ${reason}` : "");
 const isGood = (outcome) => outcome === "ok" || outcome === "ground: no_caption";
 
 // Rules that say more than the reason of a frame without a box does.
-const isNotable = (rule) => rule === "f_object_decides" || rule === "undecided" || rule.startsWith("fallback_");
+const isNotable = (rule) => rule === "f_object_decides" || rule === "undecided" || /^(fallback_|pivot_|default_)/.test(rule);
 
 function element(tag, className, text) {
   const made = document.createElement(tag);

@@ -20,7 +20,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tgs_pipeline.params import Params, ParamsError, Section, Text, check, load_as, read
+from tgs_pipeline.params import Params, ParamsError, check, load_as, read
+from tgs_pipeline.params_section import Section, Text
 
 Oracle = Literal["name", "box"]
 FIXED = ("dataset.tinyworld", "runtime", "report")  # rendered by dvc repro; without effect on scores

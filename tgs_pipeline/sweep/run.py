@@ -98,6 +98,8 @@ def _inputs(params: Params, stage: str) -> list[str]:
             paths = [params.features.visual.weights, params.features.audio.weights]
         case "think" if params.think.backend == "ref_thinker":
             paths = [params.think.weights]
+        case "think" if params.think.label_names is not None:
+            paths = [params.think.label_names]
         case "detect":
             paths = [params.detect.weights]
         case "segment":

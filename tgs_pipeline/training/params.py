@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tgs_pipeline.backends.thinker.checkpoint import Sizes
-from tgs_pipeline.params import Dataset, Dtype, Features, Fraction, PositiveInt, Section, Text, load_as
+from tgs_pipeline.params import Dataset, Dtype, Features, load_as
+from tgs_pipeline.params_section import Fraction, PositiveInt, Section, Text
 
 NotNegative = Annotated[int, Field(ge=0)]
 

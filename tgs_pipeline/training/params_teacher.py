@@ -9,8 +9,9 @@ from typing import Annotated
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from tgs_pipeline.params import ParamsError, PositiveInt, Section, Text
+from tgs_pipeline.params import ParamsError
 from tgs_pipeline.params_multimodal import ServerParams
+from tgs_pipeline.params_section import PositiveInt, Section, Text
 
 
 class WordLimits(Section):

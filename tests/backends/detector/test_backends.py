@@ -94,7 +94,8 @@ def test_the_boxes_of_ground_are_the_first_and_the_best_of_the_package(original,
         height, width = image.shape[:2]
         for select, expected in (("first", 0), ("max", int(scores.argmax()))):
             settings = Ground(prompt="s_object", auto=AUTO, null_threshold=None, clip_threshold=0.0, box_threshold=0.8,
-                              text_threshold=0.7, box_select=select)  # fmt: skip
+                              text_threshold=0.7, box_select=select,
+                              frames="every", selector="score", window=None, mllm=None)  # fmt: skip
             chosen = ground.ground(settings, of_frame(settings, row, rule="s_object"), height=height, width=width)
             x, y, w, h = boxes[expected].tolist()
             corners = ground.to_pixels([x - w / 2, y - h / 2, x + w / 2, y + h / 2], height=height, width=width)

@@ -15,12 +15,14 @@ class Request:
     visual: float16 (frames, patches, dim); audio: float16 (segments, patches, dim).
     Both are None for thinkers that read no features.
     forced: the text with which the reply must begin, the thinker goes on from there; empty where it begins by itself.
+    heard: labels of the sound tagger, for thinkers that are told what is heard.
     """
 
     reference: str
     visual: np.ndarray | None
     audio: np.ndarray | None
     forced: str = ""
+    heard: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

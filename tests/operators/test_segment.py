@@ -201,8 +201,8 @@ def test_a_run_by_propagation_through_the_real_network(workspace, weights):
     assert [row["frame_index"] for row in rows] == [0, 1] * 3
     assert rows[0]["rle"] == rows[4]["rle"] and rows[0]["levels"] == rows[4]["levels"]
     assert {row["predicted_iou"] for row in rows} == {None}
-    stored = pq.read_table(next((workspace.artifacts / "rows" / "propagate").glob("seg-*.parquet")))
-    assert stored.num_rows == 2
+    segments = (workspace.artifacts / "rows" / "propagate").glob("seg-*.parquet")
+    assert sum(pq.read_metadata(path).num_rows for path in segments) == 2
 
 
 def test_a_shard_publishes_nothing(workspace, weights):

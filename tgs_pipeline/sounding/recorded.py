@@ -47,13 +47,16 @@ def sounds(segments: tuple[Segment, ...], *, second: int) -> bool:
 
 
 def _segments(entry: object, *, where: str) -> tuple[Segment, ...]:
-    pairs = entry if isinstance(entry, list) else [None]
-    if not all(isinstance(pair, list) and [type(second) for second in pair] == [int, int] for pair in pairs):
+    if not isinstance(entry, list):
         raise ValueError(f"{where}: expected a list of [start, end] in whole seconds, found {entry!r:.80}")
-    found = tuple(Segment(*pair) for pair in pairs)
+    found = []
+    for pair in entry:
+        if not (isinstance(pair, list) and [type(second) for second in pair] == [int, int]):
+            raise ValueError(f"{where}: expected [start, end] in whole seconds, found {pair!r:.80}")
+        found.append(Segment(*pair))
     apart = all(one.end_sec <= other.start_sec for one, other in pairwise(found))
     if not apart or any(not 0 <= one.start_sec < one.end_sec <= MAX_SEC for one in found):
         raise ValueError(
             f"{where}: expected segments in order, without overlap and within {MAX_SEC} s, found {entry!r:.80}"
         )
-    return found
+    return tuple(found)

@@ -193,6 +193,17 @@ def test_objects_of_a_clip_share_its_pixels(tmp_path, fake):
     assert levels.decompress(left[2]["levels"], size=32)[16, 12] == 0  # the other object's in the score map too
 
 
+def test_a_sample_that_failed_is_no_object_of_its_clip(tmp_path, fake):
+    workspace = make(tmp_path, {"a_x_0": [None] * 3, "a_x_1": [LEFT, None, None]})
+    failed = sample("a_x_0", 0, frames=[], height=0, width=0, status="failed", reason="no ground truth")
+    rows = [failed, sample("a_x_1", 1, frames=FRAMES)]
+    table.write(workspace.samples, samples.SCHEMA, [table.from_rows(rows, samples.SCHEMA)])
+    found = pq.read_table(workspace.boxes).to_pylist()[3:]
+    table.write(workspace.boxes, boxes.SCHEMA, [table.from_rows(found, boxes.SCHEMA)])
+    masks = run(workspace, tmp_path, exclusive={"background_logit": -1.0, "num_annotations": 1})
+    assert [(row["uid"], row["status"]) for row in masks] == [("a_x_1", "ok")] * 3
+
+
 def test_the_key_is_of_clip_prompts_and_settings(tmp_path):
     workspace = make(tmp_path, {"a_x_1": [LEFT, None, None], "a_x_2": [None, LEFT, None]})
     recipe = segment.Recipe(stage="propagate", version=1, params={}, weights="w")
@@ -221,3 +232,30 @@ def test_an_unusable_recording_stops_the_stage_before_it_computes(tmp_path, fake
     with pytest.raises(ValueError, match="cannot be read"):
         run(workspace, tmp_path, silent_frames="drop", sounding=str(tmp_path / "none.json"))
     assert fake.clips == 0
+
+
+def test_the_objects_of_a_sample_are_merged_where_they_sound(tmp_path):
+    """The sample has two objects with names: the first is silent in frame 1, the second in frames 1 and 2."""
+    rows = [box("a_x_1", 0, at, None) for at in range(3)]
+    objects = (propagation.Tracked("dog", ((0, LEFT),)), propagation.Tracked("cat", ((2, RIGHT),)))
+    group = propagation.Group((propagation.Sampled(sample("a_x_1", 0, frames=FRAMES), rows, objects),))
+    assert [[one["position"] for one in some] for some in group.unit(segment.Recipe("p", 1, {}, ""))["prompts"]] == [
+        [0], [2]
+    ]  # fmt: skip
+    shown = np.zeros((2, *SIZE), bool)
+    shown[0, 8:56, 8:40] = shown[1, 8:56, 32:88] = True
+    score_maps = [levels.compress(np.where(one[::2, ::3], np.float32(0.9), np.float32(0.45))) for one in shown]
+    computed = {
+        "status": "ok", "reason": None, "rle": [rle.encode(one) for one in shown for _ in FRAMES],
+        "levels": [one for one in score_maps for _ in FRAMES],
+    }  # fmt: skip
+    heard = {("dog", 0), ("dog", 2), ("cat", 0)}
+    found = propagation.frames_of(
+        [group], [computed], sounds=lambda vid, name, second: (name, second) in heard, levels_size_px=32
+    )
+    first, second, third = [said for _, _, said in found]
+    assert (rle.decode(first["rle"], height=64, width=96) == shown.any(axis=0)).all()
+    assert (levels.foreground(levels.decompress(first["levels"], size=32)) == shown.any(axis=0)[::2, ::3]).all()
+    assert levels.decompress_low(first["levels"], size=32).all()
+    assert second == {"status": "silent", "reason": "none of its objects sounds"}
+    assert (third["rle"], third["levels"]) == (computed["rle"][2], score_maps[0])

@@ -10,7 +10,7 @@ artifacts/masks/masks.parquet, a row for each row of boxes and in their order.
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -29,7 +29,8 @@ from tgs_pipeline.params import Params, Segment
 from tgs_pipeline.rows import OUTCOME, Recipe, compute
 from tgs_pipeline.segmenting import propagation
 from tgs_pipeline.segmenting.maps import score_map
-from tgs_pipeline.segmenting.silence import Heard, drop_silent, read_heard
+from tgs_pipeline.segmenting.silence import drop_silent, object_sounds, read_heard
+from tgs_pipeline.sounding.recorded import Activity, read_activity
 from tgs_pipeline.weights import digest, loading
 from tgs_pipeline.workspace import Workspace
 
@@ -61,13 +62,15 @@ OF_FRAME = {"status", "reason", *PAYLOAD.names}
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Compute the masks that the row store lacks and write them all."""
     settings = params.segment
-    heard: Heard = {}
+    activities: Mapping[str, Activity] = {}
     if settings.silent_frames == "drop":
-        heard = read_heard(workspace, recorded=Path(settings.sounding))  # before anything is computed: it may be wrong
+        activities = read_activity(Path(settings.sounding))  # before anything is computed: it may be unusable
     found = _computed(settings, workspace, execution)
     if execution.shard != WHOLE:
         return
-    rows = drop_silent(_rows(settings, workspace, found), heard)
+    rows = _rows(settings, workspace, found, activities=activities)
+    if activities:
+        rows = drop_silent(rows, read_heard(workspace, activities))
     statuses: Counter[str] = Counter()
     num_rows = table.write_rows(workspace.masks, masks.SCHEMA, _counted(rows, statuses))
     log.info("segment: %d frames: %s", num_rows, ", ".join(f"{n} {what}" for what, n in sorted(statuses.items())))
@@ -222,14 +225,15 @@ def _frames(workspace: Workspace) -> Iterator[dict]:
             yield row | size | {"frame_hash": frame_hash, "path": path}
 
 
-def _rows(settings: Segment, workspace: Workspace, found: Lookup) -> Iterator[dict]:
-    """The rows of the artifact, streamed."""
-    recipe = make_recipe(settings)
+def _rows(
+    settings: Segment, workspace: Workspace, found: Lookup, *, activities: Mapping[str, Activity]
+) -> Iterator[dict]:
+    """The rows of the artifact, streamed. activities: when objects that have names sound."""
     match settings.mode:
         case "frame":
-            rows = _frame_rows(workspace, found, recipe=recipe)
+            rows = _frame_rows(workspace, found, recipe=make_recipe(settings))
         case "propagate":
-            rows = _clip_rows(settings, workspace, found, recipe=recipe)
+            rows = _clip_rows(settings, workspace, found, sounds=partial(object_sounds, activities))
     for row in rows:
         yield row | {"levels_size": settings.levels_size_px}
 
@@ -242,10 +246,12 @@ def _frame_rows(workspace: Workspace, found: Lookup, *, recipe: Recipe) -> Itera
             yield _row(frame, next(computed) if frame["box_xyxy_px"] is not None else None)
 
 
-def _clip_rows(settings: Segment, workspace: Workspace, found: Lookup, *, recipe: Recipe) -> Iterator[dict]:
+def _clip_rows(settings: Segment, workspace: Workspace, found: Lookup, *, sounds: propagation.Sounds) -> Iterator[dict]:
+    recipe = make_recipe(settings)
     for clip in _clips(settings, workspace):
         computed = [found.take([group.key(recipe)]).to_pylist()[0] if group.objects else None for group in clip]
-        for sample, row, said in propagation.frames_of(clip, computed):
+        known = propagation.frames_of(clip, computed, sounds=sounds, levels_size_px=settings.levels_size_px)
+        for sample, row, said in known:
             yield _row(row | {"height": sample["height"], "width": sample["width"]}, said)
 
 
@@ -263,7 +269,7 @@ def _row(frame: dict, computed: dict | None) -> dict:
     row |= {"rle": _empty(frame["height"], frame["width"]), "levels": None, "predicted_iou": None}
     if computed is None:
         return row
-    if computed["status"] != "ok":
+    if computed["status"] == "failed":
         return row | {"status": "failed", "reason": f"segment: {computed['reason']}"}
     return row | {name: value for name, value in computed.items() if name in OF_FRAME}
 

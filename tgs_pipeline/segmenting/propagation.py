@@ -1,11 +1,11 @@
 """Propagation: boxes of a clip -> masks of all its frames. A unit of work is a clip with the prompts of its objects.
 
-Every box of a sample is a prompt, whichever frames `ground` leaves them in; a sample is an object. An object is tracked
-alone, so a unit holds one, unless objects share the pixels of their clip (`segment.exclusive`): then it holds all that
-do. Where a sample has no box at all there is nothing to track, and its masks are empty.
+Every box of a sample is a prompt, whichever frames `ground` leaves them in; a sample is about one object, or about
+several that have names (the sounding objects of AVS), whose masks are merged. Objects are tracked alone, unless those
+of a clip share its pixels (`segment.exclusive`). Where a sample has no box at all there is nothing to track.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, zip_longest
 from pathlib import Path
@@ -42,37 +42,61 @@ PAYLOAD = pa.schema(
     ]
 )
 
-Sampled = tuple[dict, list[dict]]  # a row of samples and its rows of boxes
+Sounds = Callable[[str, str, int], bool]  # whether an object (vid, name) sounds in a frame (its index)
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """An object. name: None where its sample is about no other; prompts: (position of the frame, box) of each."""
+
+    name: str | None
+    prompts: tuple[tuple[int, list[float]], ...]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A row of samples, its rows of boxes, and its objects; only objects that have a prompt."""
+
+    sample: dict
+    rows: list[dict]
+    objects: tuple[Tracked, ...]
 
 
 @dataclass(frozen=True)
 class Group:
-    """Samples of one clip that are segmented together. objects: the ones that have a box, in their order."""
+    """Samples of one clip that are segmented together."""
 
     sampled: tuple[Sampled, ...]
 
     @property
-    def objects(self) -> list[Sampled]:
-        return [one for one in self.sampled if any(row["box_xyxy_px"] is not None for row in one[1])]
+    def objects(self) -> list[Tracked]:
+        return [tracked for one in self.sampled for tracked in one.objects]
 
     def key(self, recipe: Recipe) -> str:
         """Of the clip and the prompts of its objects."""
-        return recipe.key(self.sampled[0][0]["frame_hashes"], self._prompts())
+        prompts = [list(tracked.prompts) for tracked in self.objects]
+        return recipe.key(self._clip()["frame_hashes"], prompts)
 
     def unit(self, recipe: Recipe) -> dict:
-        sample = self.sampled[0][0]
+        sample = self._clip()
         return {
             "key": self.key(recipe), "vid": sample["vid"], "paths": sample["frame_paths"],
             "frame_hashes": sample["frame_hashes"], "height": sample["height"], "width": sample["width"],
-            "prompts": [[{"position": at, "box_xyxy_px": box} for at, box in some] for some in self._prompts()],
+            "prompts": [
+                [{"position": position, "box_xyxy_px": box} for position, box in tracked.prompts]
+                for tracked in self.objects
+            ],
         }  # fmt: skip
 
-    def _prompts(self) -> list[list[tuple[int, list[float]]]]:
-        """(position of the frame, box) of each prompt of each object."""
-        return [
-            [(at, row["box_xyxy_px"]) for at, row in enumerate(rows) if row["box_xyxy_px"] is not None]
-            for _, rows in self.objects
-        ]
+    def _clip(self) -> dict:
+        """A row of samples with the frames of the clip; a sample that failed lists none, and has no object."""
+        return next(one.sample for one in self.sampled if one.objects)
+
+
+def from_boxes(sample: dict, rows: list[dict]) -> Sampled:
+    """A sample whose boxes are all of one object."""
+    prompts = tuple((at, row["box_xyxy_px"]) for at, row in enumerate(rows) if row["box_xyxy_px"] is not None)
+    return Sampled(sample, rows, (Tracked(None, prompts),) if prompts else ())
 
 
 def clips(workspace: Workspace, *, num_annotations: int | None) -> Iterator[list[Group]]:
@@ -82,11 +106,11 @@ def clips(workspace: Workspace, *, num_annotations: int | None) -> Iterator[list
     and so on of a clip are its objects in the words of annotator k (of n), and one group (UPSTREAM_FACTS 5.2).
     """
     merged = read_by_sample(workspace.samples, [Artifact(workspace.boxes, boxes.SCHEMA)])
-    sampled = ((sample, rows) for sample, (rows,) in merged)
+    sampled = (from_boxes(sample, rows) for sample, (rows,) in merged)
     if num_annotations is None:
         yield from ([Group((one,))] for one in sampled)
         return
-    for _, clip in groupby(sampled, key=lambda one: one[0]["vid"]):
+    for _, clip in groupby(sampled, key=lambda one: one.sample["vid"]):
         whole = list(clip)
         yield [Group(tuple(whole[number::num_annotations])) for number in range(min(num_annotations, len(whole)))]
 
@@ -181,34 +205,56 @@ class PropagateOperator:
 Known = tuple[dict, dict, dict | None]  # row of samples, row of boxes, what propagation says of the frame
 
 
-def frames_of(clip: Sequence[Group], computed: Sequence[dict | None]) -> Iterator[Known]:
+def frames_of(
+    clip: Sequence[Group], computed: Sequence[dict | None], *, sounds: Sounds, levels_size_px: int
+) -> Iterator[Known]:
     """Each frame of each sample of a clip, in the order of the samples.
 
     computed: of each group the row of the store, None where it has no object. Propagation says {"status", "reason"}
-    and, where the status is ok, the mask; or None, where the row of boxes says all: what failed before stays failed.
+    and, where the status is ok, the mask: of several objects that of all that sound (`silent` where none does). It says
+    None where the row of boxes says all: of samples without an object, and of frames that failed before.
     """
-    by_group = [_frames_of_group(group, row) for group, row in zip(clip, computed, strict=True)]
+    by_group = [
+        _frames_of_group(group, row, sounds=sounds, levels_size_px=levels_size_px)
+        for group, row in zip(clip, computed, strict=True)
+    ]
     for samples in zip_longest(*by_group, fillvalue=()):  # the first sample of each group, then the second of each
         for frames in samples:
             yield from frames
 
 
-def _frames_of_group(group: Group, computed: dict | None) -> Iterator[list[Known]]:
+def _frames_of_group(
+    group: Group, computed: dict | None, *, sounds: Sounds, levels_size_px: int
+) -> Iterator[list[Known]]:
     """The frames of each sample."""
-    numbers = {(sample["uid"], sample["row"]): number for number, (sample, _) in enumerate(group.objects)}
-    for sample, rows in group.sampled:
-        number = numbers.get((sample["uid"], sample["row"]))
+    first = 0
+    for one in group.sampled:
+        vid, numbers = one.sample["vid"], range(first, first + len(one.objects))
+        first = numbers.stop
         found: list[Known] = []
-        for position, row in enumerate(rows):
-            if computed is None or number is None or row["status"] == "failed":
-                found.append((sample, row, None))
-            else:
-                found.append((sample, row, _said(computed, number * len(rows) + position)))
+        for position, row in enumerate(one.rows):
+            said = None
+            if computed is not None and numbers and row["status"] != "failed":
+                heard = [
+                    number * len(one.rows) + position
+                    for number, tracked in zip(numbers, one.objects, strict=True)
+                    if tracked.name is None or sounds(vid, tracked.name, row["frame_index"])
+                ]
+                said = _said(computed, heard, sample=one.sample, levels_size_px=levels_size_px)
+            found.append((one.sample, row, said))
         yield found
 
 
-def _said(computed: dict, place: int) -> dict:
+def _said(computed: dict, places: Sequence[int], *, sample: dict, levels_size_px: int) -> dict:
+    """What a row of the store says of a frame. places: in it, of the objects that sound."""
     outcome = {"status": computed["status"], "reason": computed["reason"]}
     if computed["status"] != "ok":
         return outcome
-    return outcome | {"rle": computed["rle"][place], "levels": computed["levels"][place]}
+    if not places:
+        return {"status": "silent", "reason": "none of its objects sounds"}
+    rles, score_maps = [computed["rle"][place] for place in places], [computed["levels"][place] for place in places]
+    if len(places) == 1:
+        return outcome | {"rle": rles[0], "levels": score_maps[0]}
+    decoded = [rle.decode(one, height=sample["height"], width=sample["width"]) for one in rles]
+    merged = levels.merge(score_maps, size=levels_size_px)
+    return outcome | {"rle": rle.encode(np.logical_or.reduce(decoded)), "levels": merged}

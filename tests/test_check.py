@@ -31,6 +31,10 @@ def params(tmp_path, monkeypatch):
             if "absent" not in name:
                 Path(name).parent.mkdir(parents=True, exist_ok=True)
                 save_file({"w": np.zeros(1)}, name) if name.endswith(".safetensors") else Path(name).touch()
+        recorded = Path(data["segment"]["sounding"])
+        if "absent" not in recorded.name:
+            recorded.parent.mkdir(parents=True, exist_ok=True)
+            recorded.write_text("{}")
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(data))
         return tmp_path / "params.yaml"
 
@@ -53,6 +57,11 @@ def test_every_missing_file_of_weights_is_named(params):
         f"{name} is missing; {WHERE_FROM}"
         for name in ("detect.weights: absent/dino", "segment.config: absent/sam2.yaml")
     ]
+
+
+def test_a_recording_of_sounds_that_is_not_there_is_named(params):
+    (problem,) = find_problems(params(segment={"sounding": "absent.json"}))
+    assert problem.startswith("segment.sounding: absent.json: cannot be read")
 
 
 def test_published_weights_are_fetched(params):

@@ -58,6 +58,13 @@ def test_all_mistakes_are_reported_at_once_with_suggestions(tmp_path):
         ("faithfulness", "num_samples", -1, "greater than or equal to 0"),
         ("faithfulness", "splits", ["test_s", "val"], r"faithfulness.splits names \['val'\], but dataset.splits is"),
         ("dataset", "missing_frames", True, "'error' or 'skip'"),
+        (
+            "segment",
+            "exclusive",
+            {"background_logit": -1.0, "num_annotations": 4},
+            "set segment.mode to propagate, or segment.exclusive to null",
+        ),
+        ("segment", "exclusive", {"background_logit": -1.0}, "segment.exclusive.num_annotations: missing"),
     ],
 )
 def test_values_out_of_range_or_contradicting_are_refused(tmp_path, section, key, value, message):

@@ -10,6 +10,7 @@ from tgs_pipeline.catalogue.sets import named_by, weight_paths
 from tgs_pipeline.data.truth import file_of
 from tgs_pipeline.operators import manifest
 from tgs_pipeline.params import Params
+from tgs_pipeline.sounding.recorded import read_activity
 from tgs_pipeline.weights import WHERE_FROM, check_device
 from tgs_pipeline.workspace import cache_folder
 
@@ -20,7 +21,7 @@ def find_problems(path: Path) -> list[str]:
         params = params_file.load(path)
     except params_file.ParamsError as error:
         return [str(error)]
-    return [*_cache(params), *_devices(params), *_weights(params), *_dataset(params)]
+    return [*_cache(params), *_devices(params), *_weights(params), *_sounding(params), *_dataset(params)]
 
 
 def _cache(params: Params) -> Iterator[str]:
@@ -45,6 +46,14 @@ def _weights(params: Params) -> Iterator[str]:
         for file in sorted([path] if path.is_file() else path.rglob("*")):
             if file.suffix == ".safetensors" and (damage := _damage(file)):
                 yield f"{name}: {file} is damaged ({damage}); fetch or write it again"
+
+
+def _sounding(params: Params) -> Iterator[str]:
+    """dvc.yaml depends on the file, also where silent frames are kept."""
+    try:
+        read_activity(Path(params.segment.sounding))
+    except ValueError as error:
+        yield f"segment.sounding: {error}"
 
 
 def _damage(file: Path) -> str | None:

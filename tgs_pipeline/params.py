@@ -138,16 +138,36 @@ class Ground(Section):
     box_select: Literal["max", "first"]  # first: the first query above the threshold, as upstream (trap T19)
 
 
+class Exclusive(Section):
+    """Objects of a clip share its pixels: each belongs to the object of the highest logit, or to the background."""
+
+    background_logit: Annotated[float, Field(allow_inf_nan=False)]  # -1.0 in AL-Ref-SAM 2 on DAVIS (trap T45)
+    num_annotations: PositiveInt  # every n-th sample of a clip is another object in the words of one annotator
+
+
 class Segment(Section):
     """Stage segment."""
 
     backend: Literal["sam2"]
     weights: Text
     config: Text  # YAML file in the form of the configurations of the package sam2
+    mode: Literal["frame", "propagate"]  # propagate: the boxes of a clip are prompts, tracked through all its frames
+    exclusive: Exclusive | None  # of propagate; null: each object by itself, masks may overlap
+    silent_frames: Literal["keep", "drop"]  # drop: no mask where the object does not sound, as far as `sounding` tells
+    sounding: Text  # when objects sound: a file as sounding/recorded.py reads it
     input_size_px: PositiveInt | None  # null: native size; 224: distorted to a square as upstream (trap T21)
     swap_channels: bool  # true: BGR as upstream (trap T20)
     levels_size_px: Annotated[int, Field(gt=0, le=4096)]  # side of the score map that protocol tgs scores
     dtype: Dtype
+
+    @model_validator(mode="after")
+    def _agree(self) -> "Segment":
+        if self.exclusive is not None and self.mode == "frame":
+            raise ValueError(
+                "segment.exclusive is for segment.mode: propagate, where the objects of a clip are segmented together: "
+                "set segment.mode to propagate, or segment.exclusive to null"
+            )
+        return self
 
 
 class Score(Section):

@@ -33,9 +33,7 @@ def digest(path: Path) -> str:
         return _file_digest(path, stat.st_size, stat.st_mtime_ns)
     files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
     if not files:
-        raise ValueError(
-            f"weights {path} are missing: {WHERE_FROM}"
-        )
+        raise ValueError(f"weights {path} are missing: {WHERE_FROM}")
     total = hashlib.blake2b(digest_size=16)
     for file in files:
         total.update(f"{file.relative_to(path).as_posix()}\0{digest(file)}\n".encode())
@@ -61,9 +59,7 @@ def load_state(path: Path) -> "dict[str, torch.Tensor]":
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise ValueError(
-            f"weights {path} are missing: {WHERE_FROM}"
-        )
+        raise ValueError(f"weights {path} are missing: {WHERE_FROM}")
     if path.suffix == ".safetensors":
         try:
             return load_file(path)

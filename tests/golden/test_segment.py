@@ -12,7 +12,7 @@ from golden.drawn import weight
 from tgs_pipeline.backends.segmenter.sam2 import Sam2Segmenter
 from tgs_pipeline.backends.segmenter.sam2_config import build_model
 from tgs_pipeline.metrics import levels
-from tgs_pipeline.operators.segment import score_map
+from tgs_pipeline.segmenting.maps import score_map
 
 GOLDEN = json.loads(Path(__file__).with_name("segment.json").read_text())
 SETTINGS = {

@@ -67,3 +67,10 @@ def test_decompress_refuses_another_size(size, value):
 def test_decompress_refuses_damage():
     with pytest.raises(ValueError, match="the score map is damaged"):
         levels.decompress(b"not zlib", size=4)
+
+
+def test_merging_stored_maps_is_storing_their_maximum():
+    first, second = np.random.default_rng(3).random((2, 64, 64), np.float32)
+    first[0], second[0] = np.float32(0.3995), np.float32(0.4005)  # of one level, on either side of LOW_CUT
+    merged = levels.merge([levels.compress(first), levels.compress(second)], size=64)
+    assert merged == levels.compress(np.maximum(first, second))

@@ -12,7 +12,7 @@ def row(split: str, jf: float | None = None, *, s: float | None = None, frames: 
     return {
         "uid": "a_x_1", "row": 0, "vid": "a", "split": split, "is_null": s is not None, "S": s,
         "num_frames": 0 if failed else frames, "num_frames_expected": 10, "status": "failed" if failed else "ok",
-        "reason": "no ground truth" if failed else None,
+        "reason": "no ground truth" if failed else None, "temporal_stability": None,
     } | values | changes  # fmt: skip
 
 
@@ -82,3 +82,10 @@ def test_curve_csv_has_at_most_200_points_and_both_ends():
     assert len(lines) == 200
     assert lines[0] == "test_s,0.001,0.999"
     assert lines[-1] == "test_s,1.0,0.0"
+
+
+def test_temporal_stability_is_a_mean_of_the_samples_that_have_one_and_no_score():
+    rows = [row("test_s", 0.5, temporal_stability=0.9), row("test_s", 0.5, temporal_stability=0.7), row("test_s", 0.5)]
+    metrics = collect(*rows, row("test_u", 0.5)).metrics()
+    assert metrics["test_s"]["temporal_stability"] == pytest.approx(0.8)
+    assert "temporal_stability" not in metrics["test_u"] and "temporal_stability" not in metrics["mix"]

@@ -114,6 +114,17 @@ def test_davis_scores_null_samples_by_their_mask(workspace):
     assert rows["null_m-a_null_1"]["S"] == 0.25
 
 
+@pytest.mark.parametrize("protocol", ["tgs", "davis"])
+def test_temporal_stability_is_told_beside_the_scores(workspace, protocol):
+    """The object rests and is lost in the second of three frames: both pairs turn half of what is there."""
+    one = reference("a_x_1", 0, gt=["square"] * 3)
+    short = reference("a_x_2", 1, gt=["square"])
+    pairs = [(one, [mask(one, at, shown) for at, shown in enumerate((SQUARE, None, SQUARE))])]
+    rows, metrics = run(workspace, [*pairs, (short, [mask(short, 0, SQUARE)])], protocol=protocol)
+    assert rows["a_x_1"]["temporal_stability"] == 0.5 and rows["a_x_2"]["temporal_stability"] is None
+    assert metrics["splits"]["test_s"]["temporal_stability"] == 0.5
+
+
 def test_an_unreadable_reply_is_scored_as_the_worst_and_covered(workspace):
     said = {"status": "no_answer", "reason": "think: the reply is truncated"}
     one = reference("a_x_1", 0, gt=["nothing"])

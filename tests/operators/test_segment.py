@@ -89,6 +89,7 @@ def params(weights: Path, **changes: object) -> Params:
     """The one section that the stage reads."""
     settings = {
         "backend": "sam2", "weights": str(weights / "sam2.safetensors"), "config": str(weights / "sam2.yaml"),
+        "mode": "frame", "exclusive": None, "silent_frames": "keep", "sounding": "profiles/sounding/none.json",
         "input_size_px": None, "swap_channels": False, "levels_size_px": 64, "dtype": "float32",
     }  # fmt: skip
     return Params.model_construct(segment=Segment(**settings | changes))
@@ -126,17 +127,6 @@ def test_a_frame_is_given_once_with_all_its_boxes(workspace):
         assert (row["height"], row["width"], row["predicted_iou"], row["status"]) == (64, 96, 0.5, "ok")
         shown = levels.foreground(levels.decompress(row["levels"], size=32))
         assert (shown == mask[::2, ::3]).mean() > 0.9
-
-
-def test_score_map_is_bilinear_then_sigmoid():
-    scores = segment.score_map(np.float32([[-4, -4], [4, 4]]), size_px=4)
-    expected = 1 / (1 + np.exp(-np.float32([-4, -2, 2, 4])))
-    assert scores == pytest.approx(np.repeat(expected[:, None], 4, axis=1), abs=1e-6)
-
-
-def test_a_score_map_of_sure_logits_reaches_the_ends():
-    scores = segment.score_map(np.float32([[-32, 32]]), size_px=2)
-    assert levels.encode(scores).tolist() == [[0, 255], [0, 255]]
 
 
 def test_run_writes_a_row_for_each_box_in_order(workspace, weights):
@@ -185,6 +175,34 @@ def test_the_recipe_follows_settings_and_files_and_nothing_else(weights, tmp_pat
     for name in ("sam2.safetensors", "sam2.yaml"):
         (moved / name).write_bytes((weights / name).read_bytes())
     assert first.key() == segment.make_recipe(params(moved).segment).key()
+
+
+def test_rows_of_single_frames_have_the_keys_they_had_before_there_was_propagation(weights):
+    frame = segment.make_recipe(params(weights).segment)
+    assert (frame.stage, frame.version) == ("segment", 2)
+    assert frame.params == {
+        "backend": "sam2", "input_size_px": None, "swap_channels": False, "levels_size_px": 64, "dtype": "float32"
+    }  # fmt: skip
+    assert segment.make_recipe(params(weights, silent_frames="drop", sounding="x.json").segment) == frame
+
+
+def test_propagation_has_a_store_of_its_own(weights):
+    tracked = segment.make_recipe(params(weights, mode="propagate").segment)
+    assert tracked.stage == "propagate"
+    shared = {"background_logit": -1.0, "num_annotations": 4}
+    assert segment.make_recipe(params(weights, mode="propagate", exclusive=shared).segment).key() != tracked.key()
+
+
+def test_a_run_by_propagation_through_the_real_network(workspace, weights):
+    """The one box of a_x_2 is in the first frame; it gets a mask in both. The others are tracked from two boxes."""
+    segment.run(params(weights, mode="propagate"), workspace, execution(workspace))
+    rows = pq.read_table(workspace.masks).to_pylist()
+    assert [row["status"] for row in rows] == ["ok"] * 6
+    assert [row["frame_index"] for row in rows] == [0, 1] * 3
+    assert rows[0]["rle"] == rows[4]["rle"] and rows[0]["levels"] == rows[4]["levels"]
+    assert {row["predicted_iou"] for row in rows} == {None}
+    segments = (workspace.artifacts / "rows" / "propagate").glob("seg-*.parquet")
+    assert sum(pq.read_metadata(path).num_rows for path in segments) == 2
 
 
 def test_a_shard_publishes_nothing(workspace, weights):

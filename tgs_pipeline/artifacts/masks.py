@@ -19,8 +19,13 @@ SCHEMA = pa.schema(
             nullable=True,
         ),
         field("levels_size", pa.int32(), "side of the score map, px"),
-        field("predicted_iou", pa.float32(), "the segmenter's own estimate of IoU, 0..1", nullable=True),
-        field("status", pa.string(), "ok | the status of the box where there is none | failed"),
+        field(
+            "predicted_iou",
+            pa.float32(),
+            "the segmenter's own estimate of IoU, 0..1; null where propagated",
+            nullable=True,
+        ),
+        field("status", pa.string(), "ok | the status of the box where there is none | silent | failed"),
         field("reason", pa.string(), "why the mask is empty or failed", nullable=True),
     ]
 )

@@ -15,6 +15,12 @@ SCHEMA = pa.schema(
         field("F", pa.float64(), "F measure of the protocol, 0..1", nullable=True),
         field("JF", pa.float64(), "(J + F) / 2", nullable=True),
         field("S", pa.float64(), "null metric, 0..1, lower is better", nullable=True),
+        field(
+            "temporal_stability",
+            pa.float64(),
+            "0..1, higher is steadier, whatever the protocol (metrics/stability.py); null where no two frames follow",
+            nullable=True,
+        ),
         field("num_frames", pa.int32(), "frames scored"),
         field("num_frames_expected", pa.int32(), "frames that the benchmark defines"),
         field(

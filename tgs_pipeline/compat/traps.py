@@ -60,6 +60,9 @@ ADDITIONS = (
     Addition("ground", "prompt", ("s_object", "f_object", "reference")),
     Addition("ground", "null_threshold", (None,)),
     Addition("ground", "clip_threshold", (0.0,)),
+    Addition("segment", "mode", ("frame",)),
+    Addition("segment", "exclusive", (None,)),
+    Addition("segment", "silent_frames", ("keep",)),
     Addition("faithfulness", "num_samples", (0,)),
 )
 STAGES = tuple(dict.fromkeys(trap.stage for trap in TRAPS))

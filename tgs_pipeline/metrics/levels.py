@@ -13,6 +13,7 @@ Legend: H, W = size of the score map.
 """
 
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -64,9 +65,13 @@ def compress(probabilities_HW: np.ndarray) -> bytes:
 
     probabilities_HW: float32 0..1; errors as in `encode`.
     """
-    levels_HW = encode(probabilities_HW)
-    bits = np.packbits(probabilities_HW[levels_HW == LOW_LEVEL] > LOW_CUT)
-    return zlib.compress(levels_HW.tobytes() + bits.tobytes(), level=6)
+    return _pack(encode(probabilities_HW), probabilities_HW > LOW_CUT)
+
+
+def merge(stored: Sequence[bytes], *, size: int) -> bytes:
+    """The pixelwise maximum of score maps (size, size), all as `compress` stores them; errors as in `decompress`."""
+    levels_HW = np.maximum.reduce([decompress(one, size=size) for one in stored])
+    return _pack(levels_HW, np.logical_or.reduce([decompress_low(one, size=size) for one in stored]))
 
 
 def decompress(data: bytes | None, *, size: int) -> np.ndarray:
@@ -84,6 +89,12 @@ def decompress_low(data: bytes | None, *, size: int) -> np.ndarray:
     unclear = levels_HW == LOW_LEVEL
     low_HW[unclear] = np.unpackbits(bits, count=np.count_nonzero(unclear)).astype(bool)
     return low_HW
+
+
+def _pack(levels_HW: np.ndarray, low_HW: np.ndarray) -> bytes:
+    """See `compress`; low_HW: p > 0.4, bool."""
+    bits = np.packbits(low_HW[levels_HW == LOW_LEVEL])
+    return zlib.compress(levels_HW.tobytes() + bits.tobytes(), level=6)
 
 
 def _expand(data: bytes | None, *, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from tgs_pipeline.metrics.tally import Batches, Tally
 NULL_SPLIT = "test_n"
 MIXED = ("test_s", "test_u")  # their plain mean is `mix` (UPSTREAM_FACTS 5.1)
 SCORES = ("J", "F", "JF")
+STEADY = "temporal_stability"  # beside the scores, of no protocol: a mean over the samples that have one
 MAX_CURVE_POINTS = 200
 
 
@@ -40,6 +41,8 @@ class _Section:
         if row["status"] != "failed":
             for name in names:
                 self.values.setdefault(name, []).append(row[name])
+            if row[STEADY] is not None:
+                self.values.setdefault(STEADY, []).append(row[STEADY])
             if self.batches is not None and tally is not None:
                 self.batches.add(tally)
 
@@ -50,6 +53,10 @@ class _Section:
         means: Values = {**self.batches.means()}
         means["JF"] = _plain_mean([means.get("J"), means.get("F")])
         return {name: means.get(name) for name in names}
+
+    def steadiness(self) -> Values:
+        """The mean temporal stability; nothing where no sample has one."""
+        return {STEADY: float(np.mean(self.values[STEADY]))} if STEADY in self.values else {}
 
     def counts(self) -> Values:
         covered = self.frames / self.frames_expected if self.frames_expected else 0.0
@@ -81,11 +88,12 @@ class Splits:
         """The `splits` of metrics.json: means of what is scored (None where nothing is), and what they cover.
 
         samples: all samples of the section. coverage: frames scored / frames that the benchmark defines, 0..1.
+        temporal_stability: mean of metrics/stability.py; absent where no sample has two frames that follow each other.
         false_positive_rate: share of scored null samples with any foreground, or without a readable answer (S = 1).
         """
         result: dict[str, Values] = {}
         for name, section in self.found.items():
-            result[name] = section.means(SCORES) | section.counts()
+            result[name] = section.means(SCORES) | section.counts() | section.steadiness()
         if all(name in self.found for name in MIXED):
             result["mix"] = {score: _plain_mean([result[name][score] for name in MIXED]) for score in SCORES}
         for name, section in self.null.items():

@@ -33,6 +33,7 @@ from tgs_pipeline.execution import WHOLE, Execution, first_reasons
 from tgs_pipeline.executors import local
 from tgs_pipeline.metrics import levels, protocols, rle, splits
 from tgs_pipeline.metrics.protocols import FRAME_SIZED, Predicted
+from tgs_pipeline.metrics.stability import temporal_stability
 from tgs_pipeline.metrics.tally import Tally
 from tgs_pipeline.params import Params, Score
 from tgs_pipeline.workspace import Workspace
@@ -78,7 +79,8 @@ def score_sample(
     sample, (frames,) = rows
     sample, left_out = repeats.as_upstream(sample, repeated)
     row = {name: sample[name] for name in ("uid", "row", "vid", "split", "is_null")}
-    row |= {"J": None, "F": None, "JF": None, "S": None, "num_frames": 0, "num_frames_expected": sample["num_frames"]}
+    row |= {"J": None, "F": None, "JF": None, "S": None, "temporal_stability": None}
+    row |= {"num_frames": 0, "num_frames_expected": sample["num_frames"]}
     if left_out is not None:
         return row | {"num_frames_expected": 0, "status": "repeated", "reason": left_out}, None
     reason = _why_not(sample, frames, settings)
@@ -125,8 +127,10 @@ def _why_not(sample: dict, frames: list[dict], settings: Score) -> str | None:
     return None if any(path is not None for path in sample["mask_paths"]) else "no ground truth"
 
 
-def _scores(sample: dict, frames: list[dict], settings: Score, dataset: Path) -> tuple[dict[str, float], Tally | None]:
-    """{"J", "F", "JF"} or {"S"}; ValueError names the file that cannot be used."""
+def _scores(
+    sample: dict, frames: list[dict], settings: Score, dataset: Path
+) -> tuple[dict[str, float | None], Tally | None]:
+    """{"J", "F", "JF", "temporal_stability"} or {"S"}; ValueError names the file that cannot be used."""
     if sample["is_null"]:
         value, tally = protocols.score_null([binary(frame, settings) for frame in frames], protocol=settings.protocol)
         return {"S": value}, tally
@@ -134,8 +138,11 @@ def _scores(sample: dict, frames: list[dict], settings: Score, dataset: Path) ->
         _truth(dataset / path, frame, settings)
         for path, frame in zip(filter(None, sample["mask_paths"]), frames, strict=True)
     ]
-    scores, tally = protocols.score_sample(_predicted(frames, settings), truth, protocol=settings.protocol)
-    return scores | {"JF": (scores["J"] + scores["F"]) / 2}, tally
+    predicted = _predicted(frames, settings)
+    scores, tally = protocols.score_sample(predicted, truth, protocol=settings.protocol)
+    indices = [frame["frame_index"] for frame in frames]
+    steady = temporal_stability(predicted.masks, truth, frame_indices=indices)
+    return {**scores, "JF": (scores["J"] + scores["F"]) / 2, "temporal_stability": steady}, tally
 
 
 def _truth(path: Path, frame: dict, settings: Score) -> np.ndarray:

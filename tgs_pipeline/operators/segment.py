@@ -1,12 +1,17 @@
-"""segment: boxes -> the mask and score map of each frame of each sample, computed once for each distinct (frame, box).
+"""segment: boxes -> the mask and score map of each frame of each sample.
 
-Inputs: samples, boxes, the frames themselves. Output: artifacts/masks/masks.parquet, a row for each row of boxes and in
-their order. Where there is no box, the mask is all background and keeps the status and reason of the box.
+Inputs: samples, boxes, the frames themselves; chains, where masks of silent objects are dropped. Output:
+artifacts/masks/masks.parquet, a row for each row of boxes and in their order.
+
+- mode `frame`: computed once for each distinct (frame, box). Where there is no box, the mask is all background and
+  keeps the status and reason of the box.
+- mode `propagate`: computed once for each distinct (clip, prompts), a mask in every frame (segmenting/propagation.py).
 """
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,11 +27,15 @@ from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.metrics import levels, rle
 from tgs_pipeline.params import Params, Segment
 from tgs_pipeline.rows import OUTCOME, Recipe, compute
+from tgs_pipeline.segmenting import propagation
+from tgs_pipeline.segmenting.maps import score_map
+from tgs_pipeline.segmenting.silence import drop_silent, object_sounds, read_heard
+from tgs_pipeline.sounding.recorded import Activity, read_activity
 from tgs_pipeline.weights import digest, loading
 from tgs_pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
-    from tgs_pipeline.backends.segmenter.base import Segmenter
+    from tgs_pipeline.backends.segmenter.base import Propagator, Segmenter
 
 log = logging.getLogger(__name__)
 
@@ -40,44 +49,76 @@ UNIT = pa.schema(
         pa.field("box_xyxy_px", pa.list_(pa.float32())),
     ]
 )
+AFTERWARDS = {"mode", "exclusive", "silent_frames", "sounding"}  # settings that decide no row, or through its key
 PAYLOAD = pa.schema(
     [
         masks.SCHEMA.field(name).with_nullable(True).remove_metadata()
         for name in ("height", "width", "rle", "levels", "predicted_iou")
     ]
 )
+OF_FRAME = {"status", "reason", *PAYLOAD.names}
 
 
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Compute the masks that the row store lacks and write them all."""
     settings = params.segment
+    activities: Mapping[str, Activity] = {}
+    if settings.silent_frames == "drop":
+        activities = read_activity(Path(settings.sounding))  # before anything is computed: it may be unusable
+    found = _computed(settings, workspace, execution)
+    if execution.shard != WHOLE:
+        return
+    rows = _rows(settings, workspace, found, activities=activities)
+    if activities:
+        rows = drop_silent(rows, read_heard(workspace, activities))
+    statuses: Counter[str] = Counter()
+    num_rows = table.write_rows(workspace.masks, masks.SCHEMA, _counted(rows, statuses))
+    log.info("segment: %d frames: %s", num_rows, ", ".join(f"{n} {what}" for what, n in sorted(statuses.items())))
+
+
+def _computed(settings: Segment, workspace: Workspace, execution: Execution) -> Lookup:
+    """The row store after everything that was missing is computed."""
     recipe = make_recipe(settings)
-    found = compute(
-        units(workspace, recipe=recipe),
-        recipe=recipe,
-        payload=PAYLOAD,
-        load=partial(load_frames, root=workspace.dataset),
-        make_operator=lambda: SegmentOperator(
-            make_segmenter(settings, device=execution.device), levels_size_px=settings.levels_size_px
-        ),
-        execution=execution,
-    )
-    if execution.shard == WHOLE:
-        statuses: Counter[str] = Counter()
-        view = _view(workspace, found, recipe=recipe, levels_size_px=settings.levels_size_px, statuses=statuses)
-        num_rows = table.write_rows(workspace.masks, masks.SCHEMA, view)
-        log.info("segment: %d frames: %s", num_rows, ", ".join(f"{n} {what}" for what, n in sorted(statuses.items())))
+    match settings.mode:
+        case "frame":
+            return compute(
+                units(workspace, recipe=recipe),
+                recipe=recipe,
+                payload=PAYLOAD,
+                load=partial(load_frames, root=workspace.dataset),
+                make_operator=lambda: SegmentOperator(
+                    make_segmenter(settings, device=execution.device), levels_size_px=settings.levels_size_px
+                ),
+                execution=execution,
+            )
+        case "propagate":
+            return compute(
+                propagation.units(_clips(settings, workspace), recipe=recipe),
+                recipe=recipe,
+                payload=propagation.PAYLOAD,
+                load=partial(propagation.check_frames, root=workspace.dataset),
+                make_operator=lambda: propagation.PropagateOperator(
+                    make_propagator(settings, device=execution.device),
+                    root=workspace.dataset,
+                    levels_size_px=settings.levels_size_px,
+                    background_logit=None if settings.exclusive is None else settings.exclusive.background_logit,
+                ),
+                execution=replace(execution, batch_size=1),  # a batch of clips would save nothing and risk more
+            )
 
 
 def make_recipe(settings: Segment) -> Recipe:
-    """What decides a row besides frame and box."""
+    """What decides a row besides frame and box, or clip and prompts, which have a store of their own."""
     match settings.backend:
         case "sam2":
             from tgs_pipeline.backends.segmenter.sam2_config import check_config
 
             files = [Path(settings.weights), check_config(Path(settings.config))]
-    deciding = settings.model_dump(exclude={"weights", "config"})
-    return Recipe(stage="segment", version=VERSION, params=deciding, weights=" ".join(digest(file) for file in files))
+    deciding = settings.model_dump(exclude={"weights", "config", *AFTERWARDS})
+    stage = {"frame": "segment", "propagate": "propagate"}[settings.mode]
+    if settings.exclusive is not None:
+        deciding["background_logit"] = settings.exclusive.background_logit  # the key says who shares the pixels
+    return Recipe(stage=stage, version=VERSION, params=deciding, weights=" ".join(digest(file) for file in files))
 
 
 def make_segmenter(settings: Segment, *, device: str) -> "Segmenter":
@@ -90,6 +131,24 @@ def make_segmenter(settings: Segment, *, device: str) -> "Segmenter":
 
                 return Sam2Segmenter(
                     load_model(check_config(Path(settings.config)), Path(settings.weights), device=device),
+                    device=device,
+                    dtype=settings.dtype,
+                    input_size_px=settings.input_size_px,
+                    swap_channels=settings.swap_channels,
+                )
+
+
+def make_propagator(settings: Segment, *, device: str) -> "Propagator":
+    """The propagator of the same backend and weights."""
+    with loading(Path(settings.weights), device=device):
+        match settings.backend:
+            case "sam2":
+                from tgs_pipeline.backends.segmenter.sam2_config import check_config
+                from tgs_pipeline.backends.segmenter.sam2_video import load_propagator
+
+                return load_propagator(
+                    check_config(Path(settings.config)),
+                    Path(settings.weights),
                     device=device,
                     dtype=settings.dtype,
                     input_size_px=settings.input_size_px,
@@ -154,16 +213,6 @@ class SegmentOperator:
         return pa.Table.from_pylist(rows, schema=pa.schema([*OUTCOME, *PAYLOAD]))
 
 
-def score_map(low_res_logits: np.ndarray, *, size_px: int) -> np.ndarray:
-    """Probabilities float32 (size_px, size_px) of logits float32 (h, w): bilinear, then sigmoid, as upstream (4.4)."""
-    import torch
-    import torch.nn.functional as F
-
-    logits = torch.from_numpy(low_res_logits)[None, None]
-    resized = F.interpolate(logits, (size_px, size_px), mode="bilinear", align_corners=False)
-    return resized[0, 0].sigmoid().numpy()
-
-
 def _key(recipe: Recipe, row: dict) -> str:
     return recipe.key(row["frame_hash"], row["box_xyxy_px"])
 
@@ -176,28 +225,59 @@ def _frames(workspace: Workspace) -> Iterator[dict]:
             yield row | size | {"frame_hash": frame_hash, "path": path}
 
 
-def _view(
-    workspace: Workspace, found: Lookup, *, recipe: Recipe, levels_size_px: int, statuses: Counter[str]
+def _rows(
+    settings: Segment, workspace: Workspace, found: Lookup, *, activities: Mapping[str, Activity]
 ) -> Iterator[dict]:
-    """The artifact, streamed; counts the statuses."""
+    """The rows of the artifact, streamed. activities: when objects that have names sound."""
+    match settings.mode:
+        case "frame":
+            rows = _frame_rows(workspace, found, recipe=make_recipe(settings))
+        case "propagate":
+            rows = _clip_rows(settings, workspace, found, sounds=partial(object_sounds, activities))
+    for row in rows:
+        yield row | {"levels_size": settings.levels_size_px}
+
+
+def _frame_rows(workspace: Workspace, found: Lookup, *, recipe: Recipe) -> Iterator[dict]:
     for window in table.chunks(_frames(workspace), table.ROW_GROUP_ROWS):
         keys = [_key(recipe, frame) for frame in window if frame["box_xyxy_px"] is not None]
         computed = iter(found.take(keys).to_pylist())
         for frame in window:
-            row = _row(frame, next(computed) if frame["box_xyxy_px"] is not None else None)
-            statuses[row["status"]] += 1
-            yield row | {"levels_size": levels_size_px}
+            yield _row(frame, next(computed) if frame["box_xyxy_px"] is not None else None)
+
+
+def _clip_rows(settings: Segment, workspace: Workspace, found: Lookup, *, sounds: propagation.Sounds) -> Iterator[dict]:
+    recipe = make_recipe(settings)
+    for clip in _clips(settings, workspace):
+        computed = [found.take([group.key(recipe)]).to_pylist()[0] if group.objects else None for group in clip]
+        known = propagation.frames_of(clip, computed, sounds=sounds, levels_size_px=settings.levels_size_px)
+        for sample, row, said in known:
+            yield _row(row | {"height": sample["height"], "width": sample["width"]}, said)
+
+
+def _clips(settings: Segment, workspace: Workspace) -> Iterator[list[propagation.Group]]:
+    shared = settings.exclusive
+    return propagation.clips(workspace, num_annotations=None if shared is None else shared.num_annotations)
 
 
 def _row(frame: dict, computed: dict | None) -> dict:
-    """The masks row of a frame, without levels_size; `computed` is its row of the store, None where it has no box."""
+    """The masks row of a frame, without levels_size; `computed`: what the store says of it, None where there is no box.
+
+    frame: its row of boxes, with the height and width of the frame.
+    """
     row = {name: frame[name] for name in ("uid", "row", "frame_index", "height", "width", "status", "reason")}
     row |= {"rle": _empty(frame["height"], frame["width"]), "levels": None, "predicted_iou": None}
     if computed is None:
         return row
-    if computed["status"] != "ok":
+    if computed["status"] == "failed":
         return row | {"status": "failed", "reason": f"segment: {computed['reason']}"}
-    return row | {name: computed[name] for name in PAYLOAD.names}
+    return row | {name: value for name, value in computed.items() if name in OF_FRAME}
+
+
+def _counted(rows: Iterator[dict], statuses: Counter[str]) -> Iterator[dict]:
+    for row in rows:
+        statuses[row["status"]] += 1
+        yield row
 
 
 @lru_cache(maxsize=64)

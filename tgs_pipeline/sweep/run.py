@@ -103,7 +103,7 @@ def _inputs(params: Params, stage: str) -> list[str]:
         case "detect":
             paths = [params.detect.weights]
         case "segment":
-            paths = [params.segment.weights, params.segment.config]
+            paths = [params.segment.weights, params.segment.config, params.segment.sounding]
         case _:
             paths = []
     for path in paths:

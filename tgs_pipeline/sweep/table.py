@@ -10,7 +10,10 @@ from pathlib import Path
 from tgs_pipeline.artifacts.publish import write_text
 from tgs_pipeline.report.charts import bars, standalone
 
-NAMES = {"JF": "J&F", "J": "J", "F": "F", "S": "S", "false_positive_rate": "false positives", "coverage": "coverage"}
+NAMES = {
+    "JF": "J&F", "J": "J", "F": "F", "S": "S", "false_positive_rate": "false positives", "coverage": "coverage",
+    "temporal_stability": "temporal stability",
+}  # fmt: skip
 Value = str | float | None
 
 
@@ -44,7 +47,8 @@ def as_markdown(rows: Sequence[Row], *, title: str) -> str:
     """Percent, but S from 0 to 1."""
     names = _columns(rows)
     lines = [
-        f"**{title}** (J&F, J, F, false positives and coverage in percent; S from 0 to 1, lower is better)",
+        f"**{title}** (J&F, J, F, false positives and coverage in percent, temporal stability too; "
+        "S from 0 to 1, lower is better)",
         "",
         "| " + " | ".join(["row", "protocol", *(f"{split} {NAMES[name]}" for split, name in names)]) + " |",
         "|" + "---|" * (len(names) + 2),

@@ -35,10 +35,13 @@ class Perfect:
     def answer(self, masks, box):
         return Segmentation(masks[nearest(masks, box)], np.zeros((56, 56), np.float32), 1.0)
 
-    def propagate(self, frames, boxes_xyxy_px, *, frame_index):
-        self.asked.append(frame_index)
-        masks = self.of_clip[frames.tobytes()]
-        return np.stack([masks[nearest(masks[:, frame_index], box)] for box in boxes_xyxy_px])
+    def propagate(self, frames, prompts):
+        masks = self.of_clip[np.stack(frames).tobytes()]
+        found = []
+        for [[position, box]] in prompts:
+            self.asked.append(position)
+            found.append(masks[nearest(masks[:, position], box)])
+        return (np.where(of_frame, 1, -1).astype(np.float32) for of_frame in np.stack(found, axis=1))
 
 
 class Hopeless:
@@ -48,8 +51,8 @@ class Hopeless:
         nothing = Segmentation(np.zeros((224, 224), bool), np.zeros((56, 56), np.float32), 0.0)
         return [[nothing] * len(boxes) for boxes in boxes_xyxy_px]
 
-    def propagate(self, frames, boxes_xyxy_px, *, frame_index):
-        return np.zeros((len(boxes_xyxy_px), *frames.shape[:3]), bool)
+    def propagate(self, frames, prompts):
+        return (np.full((len(prompts), 56, 56), -1, np.float32) for _ in frames)
 
 
 def nearest(masks, box):

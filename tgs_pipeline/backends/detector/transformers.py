@@ -60,9 +60,7 @@ class TransformersDetector:
 def _check_files(folder: Path) -> None:
     missing = [name for name in ("config.json", "model.safetensors") if not (folder / name).is_file()]
     if missing:
-        raise ValueError(
-            f"{folder} lacks {', '.join(missing)}: {WHERE_FROM}"
-        )
+        raise ValueError(f"{folder} lacks {', '.join(missing)}: {WHERE_FROM}")
 
 
 def _load(folder: Path, *, dtype: torch.dtype) -> nn.Module:

@@ -1,8 +1,8 @@
 """Segmenter: what every segmenter backend offers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -34,12 +34,21 @@ class Segmenter(Protocol):
         ...
 
 
+class Prompt(NamedTuple):
+    """Where an object is in one frame of a clip. position: of the frame, from 0; box_xyxy_px: float32 (4,), in it."""
+
+    position: int
+    box_xyxy_px: np.ndarray
+
+
 class Propagator(Protocol):
-    """Turns boxes in one frame of a clip into masks in all its frames."""
+    """Turns boxes in some frames of a clip into masks in all its frames."""
 
-    def propagate(self, frames: np.ndarray, boxes_xyxy_px: np.ndarray, *, frame_index: int) -> np.ndarray:
-        """Masks bool (N, T, H, W) of the objects that the boxes show; all background where one is not seen.
+    def propagate(self, frames: Sequence[np.ndarray], prompts: Sequence[Sequence[Prompt]]) -> Iterator[np.ndarray]:
+        """The logits of each frame in their order: float32 (N, h, w) of N objects, h and w as in `Segmentation`.
 
-        frames: uint8 RGB (T, H, W, 3). boxes_xyxy_px: float32 (N, 4), in pixels of frame `frame_index`.
+        frames: uint8 RGB (H, W, 3), all of one size; each is asked for a few times at most, and need not be held.
+        prompts: of each object, at positions of their own; an object without a prompt is background everywhere.
+        ValueError where a frame cannot be read, a prompt lies outside the clip, or the network yields NaN.
         """
         ...

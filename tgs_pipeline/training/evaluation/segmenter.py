@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tgs_pipeline.backends.segmenter.base import Propagator, Segmenter
+from tgs_pipeline.backends.segmenter.base import Prompt, Propagator, Segmenter
+from tgs_pipeline.segmenting.maps import resize
 from tgs_pipeline.tinyworld.pretraining.mask_samples import CLIP_FRAMES, MIN_BOXED_PX, box_of, jitter_box
 from tgs_pipeline.training.evaluation.held_out import GAP, MIDDLE, HeldOutClip, held_out_clips
 from tgs_pipeline.training.evaluation.seeds import check_seeds
@@ -35,7 +36,7 @@ def evaluate_weights(config: Path, weights: Path, *, seeds: Sequence[int], num_c
     )
     return evaluate(
         segmenter,
-        load_propagator(config, weights, device="cpu"),
+        load_propagator(config, weights, device="cpu", dtype="float32", input_size_px=None, swap_channels=False),
         seeds=seeds,
         num_clips=num_clips,
         description={"weights": str(weights), "config": str(config), "digest": digest(weights)},
@@ -131,5 +132,7 @@ def _measure_gap(propagator: Propagator, clip: HeldOutClip) -> Named:
 
 
 def _propagate(propagator: Propagator, clip: HeldOutClip, masks_NTHW: np.ndarray, *, first: int) -> np.ndarray:
-    boxes = np.stack([box_of(mask[first]) for mask in masks_NTHW])
-    return propagator.propagate(clip.frames, boxes, frame_index=first)
+    prompts = [[Prompt(first, box_of(mask[first]))] for mask in masks_NTHW]
+    size = clip.frames.shape[1:3]
+    found = [resize(logits, size=size) > 0 for logits in propagator.propagate(list(clip.frames), prompts)]
+    return np.stack(found, axis=1)

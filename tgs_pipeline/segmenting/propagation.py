@@ -1,0 +1,260 @@
+"""Propagation: boxes of a clip -> masks of all its frames. A unit of work is a clip with the prompts of its objects.
+
+Every box of a sample is a prompt, whichever frames `ground` leaves them in; a sample is about one object, or about
+several that have names (the sounding objects of AVS), whose masks are merged. Objects are tracked alone, unless those
+of a clip share its pixels (`segment.exclusive`). Where a sample has no box at all there is nothing to track.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby, zip_longest
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from tgs_pipeline.artifacts import boxes, table
+from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
+from tgs_pipeline.backends.segmenter.base import Prompt, Propagator
+from tgs_pipeline.data.media import check_content, read_image
+from tgs_pipeline.metrics import levels, rle
+from tgs_pipeline.rows import OUTCOME, Recipe
+from tgs_pipeline.segmenting import maps
+from tgs_pipeline.workspace import Workspace
+
+UNITS_PER_TABLE = 64
+PROMPT = pa.struct([("position", pa.int32()), ("box_xyxy_px", pa.list_(pa.float32()))])
+UNIT = pa.schema(
+    [
+        pa.field("key", pa.string()),
+        pa.field("vid", pa.string()),
+        pa.field("paths", pa.list_(pa.string())),  # of the frames, relative to the dataset
+        pa.field("frame_hashes", pa.list_(pa.string())),
+        pa.field("height", pa.int32()),
+        pa.field("width", pa.int32()),
+        pa.field("prompts", pa.list_(pa.list_(PROMPT))),  # of each object
+    ]
+)
+PAYLOAD = pa.schema(
+    [
+        pa.field("rle", pa.list_(pa.binary())),  # of each frame of the first object, then of the next one
+        pa.field("levels", pa.list_(pa.binary())),
+    ]
+)
+
+Sounds = Callable[[str, str, int], bool]  # whether an object (vid, name) sounds in a frame (its index)
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """An object. name: None where its sample is about no other; prompts: (position of the frame, box) of each."""
+
+    name: str | None
+    prompts: tuple[tuple[int, list[float]], ...]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A row of samples, its rows of boxes, and its objects; only objects that have a prompt."""
+
+    sample: dict
+    rows: list[dict]
+    objects: tuple[Tracked, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Samples of one clip that are segmented together."""
+
+    sampled: tuple[Sampled, ...]
+
+    @property
+    def objects(self) -> list[Tracked]:
+        return [tracked for one in self.sampled for tracked in one.objects]
+
+    def key(self, recipe: Recipe) -> str:
+        """Of the clip and the prompts of its objects."""
+        prompts = [list(tracked.prompts) for tracked in self.objects]
+        return recipe.key(self._clip()["frame_hashes"], prompts)
+
+    def unit(self, recipe: Recipe) -> dict:
+        sample = self._clip()
+        return {
+            "key": self.key(recipe), "vid": sample["vid"], "paths": sample["frame_paths"],
+            "frame_hashes": sample["frame_hashes"], "height": sample["height"], "width": sample["width"],
+            "prompts": [
+                [{"position": position, "box_xyxy_px": box} for position, box in tracked.prompts]
+                for tracked in self.objects
+            ],
+        }  # fmt: skip
+
+    def _clip(self) -> dict:
+        """A row of samples with the frames of the clip; a sample that failed lists none, and has no object."""
+        return next(one.sample for one in self.sampled if one.objects)
+
+
+def from_boxes(sample: dict, rows: list[dict]) -> Sampled:
+    """A sample whose boxes are all of one object."""
+    prompts = tuple((at, row["box_xyxy_px"]) for at, row in enumerate(rows) if row["box_xyxy_px"] is not None)
+    return Sampled(sample, rows, (Tracked(None, prompts),) if prompts else ())
+
+
+def clips(workspace: Workspace, *, num_annotations: int | None) -> Iterator[list[Group]]:
+    """Stream the groups of each clip; samples of a clip must follow each other.
+
+    num_annotations: each sample is its own group (and its own clip here) where None; else samples k, k + n, k + 2 n
+    and so on of a clip are its objects in the words of annotator k (of n), and one group (UPSTREAM_FACTS 5.2).
+    """
+    merged = read_by_sample(workspace.samples, [Artifact(workspace.boxes, boxes.SCHEMA)])
+    sampled = (from_boxes(sample, rows) for sample, (rows,) in merged)
+    if num_annotations is None:
+        yield from ([Group((one,))] for one in sampled)
+        return
+    for _, clip in groupby(sampled, key=lambda one: one.sample["vid"]):
+        whole = list(clip)
+        yield [Group(tuple(whole[number::num_annotations])) for number in range(min(num_annotations, len(whole)))]
+
+
+def units(found: Iterator[list[Group]], *, recipe: Recipe) -> Iterator[pa.Table]:
+    """Stream tables of UNIT, one unit for each group with an object; repeats are not removed."""
+    asked = (group.unit(recipe) for clip in found for group in clip if group.objects)
+    for some in table.chunks(asked, UNITS_PER_TABLE):
+        yield pa.Table.from_pylist(some, schema=UNIT)
+
+
+def check_frames(units: pa.Table, *, root: Path) -> pa.Table:
+    """The loader: adds `reason`, where a frame is not the file that the manifest lists. Frames are decoded later."""
+    reasons: list[str | None] = []
+    for unit in units.select(["paths", "frame_hashes"]).to_pylist():
+        reason = None
+        try:
+            for path, expected in zip(unit["paths"], unit["frame_hashes"], strict=True):
+                check_content(root / path, expected)
+        except ValueError as error:
+            reason = str(error)
+        reasons.append(reason)
+    return units.append_column("reason", pa.array(reasons, pa.string()))
+
+
+class ClipFrames(Sequence[np.ndarray]):
+    """The frames of a clip, uint8 RGB (height, width, 3), each decoded whenever it is asked for."""
+
+    def __init__(self, paths: Sequence[Path], *, size: tuple[int, int]) -> None:
+        self.paths = paths
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, position: int) -> np.ndarray:  # type: ignore[override]
+        image = read_image(self.paths[position])
+        if image.shape[:2] != self.size:
+            raise ValueError(f"{self.paths[position]}: {image.shape[:2]} px, the clip has {self.size} (height, width)")
+        return image
+
+
+class PropagateOperator:
+    """Runs a propagator on units, one after the other; a clip that fails becomes a failed row alone.
+
+    background_logit: of `segment.exclusive`, None where masks may overlap.
+    """
+
+    def __init__(
+        self, propagator: Propagator, *, root: Path, levels_size_px: int, background_logit: float | None
+    ) -> None:
+        self.propagator = propagator
+        self.root = root
+        self.levels_size_px = levels_size_px
+        self.background_logit = background_logit
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """A row of PAYLOAD for each unit."""
+        rows = []
+        for unit in table.to_pylist():
+            row: dict[str, object] = {"key": unit["key"], "status": "ok", "reason": None}
+            try:
+                row |= self._propagate(unit)
+            except ValueError as error:
+                row |= {"status": "failed", "reason": f"clip {unit['vid']}: {error}", "rle": None, "levels": None}
+            rows.append(row)
+        return pa.Table.from_pylist(rows, schema=pa.schema([*OUTCOME, *PAYLOAD]))
+
+    def _propagate(self, unit: dict) -> dict[str, list[bytes]]:
+        size = (unit["height"], unit["width"])
+        frames = ClipFrames([self.root / path for path in unit["paths"]], size=size)
+        prompts = [
+            [Prompt(one["position"], np.array(one["box_xyxy_px"], np.float32)) for one in some]
+            for some in unit["prompts"]
+        ]
+        masks: list[list[bytes]] = [[] for _ in prompts]
+        score_maps: list[list[bytes]] = [[] for _ in prompts]
+        for logits_Nhw in self.propagator.propagate(frames, prompts):
+            clamped = logits_Nhw.clip(-maps.MAX_LOGIT, maps.MAX_LOGIT)
+            coarse = self._share(maps.resize(clamped, size=(self.levels_size_px, self.levels_size_px)))
+            for number, logits in enumerate(self._share(maps.resize(logits_Nhw, size=size))):
+                masks[number].append(rle.encode(logits > 0))
+                score_maps[number].append(levels.compress(maps.probabilities(coarse[number])))
+        return {"rle": [*chain(*masks)], "levels": [*chain(*score_maps)]}
+
+    def _share(self, logits_NHW: np.ndarray) -> np.ndarray:
+        if self.background_logit is None:
+            return logits_NHW
+        return maps.exclude(logits_NHW, background_logit=self.background_logit)
+
+
+Known = tuple[dict, dict, dict | None]  # row of samples, row of boxes, what propagation says of the frame
+
+
+def frames_of(
+    clip: Sequence[Group], computed: Sequence[dict | None], *, sounds: Sounds, levels_size_px: int
+) -> Iterator[Known]:
+    """Each frame of each sample of a clip, in the order of the samples.
+
+    computed: of each group the row of the store, None where it has no object. Propagation says {"status", "reason"}
+    and, where the status is ok, the mask: of several objects that of all that sound (`silent` where none does). It says
+    None where the row of boxes says all: of samples without an object, and of frames that failed before.
+    """
+    by_group = [
+        _frames_of_group(group, row, sounds=sounds, levels_size_px=levels_size_px)
+        for group, row in zip(clip, computed, strict=True)
+    ]
+    for samples in zip_longest(*by_group, fillvalue=()):  # the first sample of each group, then the second of each
+        for frames in samples:
+            yield from frames
+
+
+def _frames_of_group(
+    group: Group, computed: dict | None, *, sounds: Sounds, levels_size_px: int
+) -> Iterator[list[Known]]:
+    """The frames of each sample."""
+    first = 0
+    for one in group.sampled:
+        vid, numbers = one.sample["vid"], range(first, first + len(one.objects))
+        first = numbers.stop
+        found: list[Known] = []
+        for position, row in enumerate(one.rows):
+            said = None
+            if computed is not None and numbers and row["status"] != "failed":
+                heard = [
+                    number * len(one.rows) + position
+                    for number, tracked in zip(numbers, one.objects, strict=True)
+                    if tracked.name is None or sounds(vid, tracked.name, row["frame_index"])
+                ]
+                said = _said(computed, heard, sample=one.sample, levels_size_px=levels_size_px)
+            found.append((one.sample, row, said))
+        yield found
+
+
+def _said(computed: dict, places: Sequence[int], *, sample: dict, levels_size_px: int) -> dict:
+    """What a row of the store says of a frame. places: in it, of the objects that sound."""
+    outcome = {"status": computed["status"], "reason": computed["reason"]}
+    if computed["status"] != "ok":
+        return outcome
+    if not places:
+        return {"status": "silent", "reason": "none of its objects sounds"}
+    rles, score_maps = [computed["rle"][place] for place in places], [computed["levels"][place] for place in places]
+    if len(places) == 1:
+        return outcome | {"rle": rles[0], "levels": score_maps[0]}
+    decoded = [rle.decode(one, height=sample["height"], width=sample["width"]) for one in rles]
+    merged = levels.merge(score_maps, size=levels_size_px)
+    return outcome | {"rle": rle.encode(np.logical_or.reduce(decoded)), "levels": merged}

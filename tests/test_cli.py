@@ -19,7 +19,7 @@ def tgs(monkeypatch):
 def test_a_profile_is_printed_as_it_is(tgs):
     assert tgs("profile", "tiny").stdout == (ROOT / "params.yaml").read_text()
     unknown = tgs("profile", "../params")
-    assert unknown.exit_code == 1 and "there are: benchmark-tiny, paper, paper-f-object, " in unknown.stderr
+    assert unknown.exit_code == 1 and ", benchmark-tiny, paper, paper-f-object, " in unknown.stderr
 
 
 def test_a_profile_is_printed_with_the_traps_of_upstream(tgs):

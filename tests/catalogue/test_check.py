@@ -16,6 +16,7 @@ from tgs_pipeline.cli import app
 from tgs_pipeline.params import load
 from tgs_pipeline.tinyworld.models import sam2
 
+BEATS = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt"
 TINY = ROOT / "weights/tiny"
 
 
@@ -72,7 +73,7 @@ def test_the_first_thing_wrong_with_each_path_is_named(profile, tmp_path):
     changes = {
         "segment": {"weights": str(tmp_path / "bad.pt"), "config": str(load(profile()).segment.config)},
         "think": {"weights": str(tmp_path / "nowhere")},
-        "features": {"audio": {"weights": str(tmp_path / "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt")}},
+        "features": {"audio": {"weights": str(tmp_path / BEATS), "outputs": "features_and_tags"}},
     }
     found = {one.section: one.problem for one in check(load(profile(**changes)), checksums=False)}
     assert "bad.pt does not fit" in found["segment.weights"] and "missing key" in found["segment.weights"]

@@ -190,7 +190,7 @@ def test_what_was_said_before_a_kill_is_kept(workspace, tmp_path):
         deadline = time.monotonic() + 120
         while len(server.requests) < 3 and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.05)
-        assert len(server.requests) == 3
+        assert len(server.requests) >= 3  # the third is not answered yet; one for the next clip may be under way
         process.send_signal(signal.SIGKILL)
         process.wait()
     with serve(answer) as server:

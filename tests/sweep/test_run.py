@@ -18,7 +18,8 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     files = ["data/metadata.csv", "data/R2AVSBench_metadata.csv"]
     files += [f"weights/tiny/{name}" for name in ("clip/a", "beats.safetensors", "ref_thinker/a", "grounding_dino/a")]
-    for name in [*files, "weights/tiny/sam2.safetensors", "weights/tiny/sam2.yaml"]:
+    files += ["weights/tiny/sam2.safetensors", "weights/tiny/sam2.yaml", params["segment"]["sounding"]]
+    for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     ran = []

@@ -1,13 +1,16 @@
-"""Time and memory of the detector and the segmenter at the paper's sizes, with random weights in the published format.
+"""Time and memory of thinker, detector and segmenter at the paper's sizes, with drawn weights in the published format.
 
     python benchmarks/paper_size.py detect --device cpu
     python benchmarks/paper_size.py segment --device cuda:0 --frames 20
+    python benchmarks/paper_size.py think --device cuda:0 --references 8 --new-tokens 256  # 15 GB of disk, too
 
-Writes groundingdino_swint_ogc.pth or sam2.1_hiera_large.pt with drawn weights into a temporary folder, loads it as the
-pipeline does, and runs it on noise of 1280 x 720 px, one frame at a time. Random weights cost what trained ones cost.
-On shared machines absolute times of a CPU say little.
+Each writes its files (groundingdino_swint_ogc.pth; sam2.1_hiera_large.pt; LLaMA-2-7b, finetune_weights.bin and
+non_lora_trainables.bin) into a temporary folder, loads them as the pipeline does, and runs on noise: frames of 1280 x
+720 px one at a time, or a batch of references to a clip of ten frames and seconds. Drawn weights cost what trained ones
+cost. On shared machines absolute times of a CPU say little.
 """
 
+import json
 import resource
 import tempfile
 import time
@@ -19,17 +22,31 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from transformers import BertConfig, BertTokenizer
+from safetensors.torch import save_file
+from transformers import BertConfig, BertTokenizer, LlamaConfig, LlamaForCausalLM
 
 from tgs_pipeline.backends.detector import groundingdino
 from tgs_pipeline.backends.segmenter.sam2 import Sam2Segmenter, load_model
 from tgs_pipeline.backends.segmenter.sam2_config import build_model
+from tgs_pipeline.backends.thinker import published
+from tgs_pipeline.backends.thinker.base import Request
+from tgs_pipeline.backends.thinker.checkpoint import Lora, QFormerSizes, Sizes, build
+from tgs_pipeline.backends.thinker.ref_thinker import RefThinkerRunner
+from tgs_pipeline.prompts.ref_thinker import SPECIAL_TOKENS
+from tgs_pipeline.tinyworld.models.ref_thinker import make_tokenizer
 
 SIZE = (720, 1280)
 BOX = [[400.0, 200.0, 800.0, 600.0]]
 CAPTION = "w5 w6 w7."
 BERT_WORDS = 30522
 SPECIAL_WORDS = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: ".", 1029: "?"}
+LLAMA = LlamaConfig(vocab_size=32000, hidden_size=4096, intermediate_size=11008, max_position_embeddings=4096)
+SIZES = Sizes(
+    visual_dim=1024,
+    audio_dim=768,
+    qformer=QFormerSizes(num_queries=32, hidden_dim=768, num_layers=2, num_heads=12, ffn_dim=3072),
+    lora=Lora(rank=8, alpha=16, dropout=0.05),
+)
 Device = Annotated[str, typer.Option(help="Where to run, as in runtime.devices.")]
 Frames = Annotated[int, typer.Option(help="How many frames to time, after one that is not timed.", min=1)]
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -65,6 +82,70 @@ def segment(device: Device = "cpu", frames: Frames = 3) -> None:
         measure(lambda frame: segmenter.segment([frame], [boxes]), frames=frames, device=device)
 
 
+@app.command()
+def think(
+    device: Device = "cpu",
+    references: Annotated[int, typer.Option(help="How many in the batch.", min=1)] = 1,
+    new_tokens: Annotated[int, typer.Option(help="Tokens to generate for each.", min=1)] = 16,
+) -> None:
+    """Ref-Thinker around LLaMA-2-7b, bfloat16."""
+    with tempfile.TemporaryDirectory() as name:
+        write_ref_thinker(Path(name))
+        start = time.perf_counter()
+        runner = RefThinkerRunner(
+            Path(name),
+            reply_format="free",
+            max_new_tokens=new_tokens,
+            prompt="inference",
+            padding="masked",
+            dtype=torch.bfloat16,
+            device=device,
+        )
+        print(f"loaded in {time.perf_counter() - start:.0f} s")
+        generator = np.random.default_rng(0)
+        visual, audio = (generator.normal(size=size).astype(np.float16) for size in ((10, 256, 1024), (10, 48, 768)))
+        requests = [Request(reference=f"w{number}", visual=visual, audio=audio) for number in range(references)]
+        start = time.perf_counter()
+        runner.think(requests)
+        seconds = time.perf_counter() - start
+    print(f"{seconds:.1f} s for {references} references of {new_tokens} tokens on {device}")
+    show_peak(device)
+
+
+def write_ref_thinker(folder: Path) -> None:
+    """llama/ in one file for each layer, the two published files, and the sizes; all of one block of drawn numbers."""
+    generator = torch.Generator().manual_seed(0)
+    block = (0.02 * torch.randn(2 * LLAMA.hidden_size * LLAMA.vocab_size, generator=generator)).to(torch.bfloat16)
+
+    def drawn(shape: tuple[int, ...]) -> torch.Tensor:
+        return block[: torch.Size(shape).numel()].reshape(shape).clone()
+
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = [a + b + c + d for a in letters for b in letters for c in letters for d in letters]
+    tokenizer = make_tokenizer(words[: LLAMA.vocab_size - (len(make_tokenizer([])) - len(SPECIAL_TOKENS))])
+    with torch.device("meta"):
+        llm = LlamaForCausalLM(LLAMA)
+    names: dict[str, str] = {}
+    llama = folder / "llama"
+    LLAMA.save_pretrained(llama)
+    tokenizer.save_pretrained(llama)
+    parts: dict[str, dict[str, tuple[int, ...]]] = {}
+    for key, tensor in llm.state_dict().items():
+        part = key.split(".")[2] if key.startswith("model.layers.") else "other"
+        parts.setdefault(f"model-{part}.safetensors", {})[key] = tuple(tensor.shape)
+    for file, shapes in parts.items():
+        save_file({key: drawn(shape) for key, shape in shapes.items()}, llama / file, metadata={"format": "pt"})
+        names |= dict.fromkeys(shapes, file)
+    (llama / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": names}))
+    with torch.device("meta"):
+        model = build(llm, tokenizer=tokenizer, sizes=SIZES)
+    for file, shapes in zip(
+        ("finetune_weights.bin", "non_lora_trainables.bin"), published.shapes(model, sizes=SIZES), strict=True
+    ):
+        torch.save({name: drawn(shape) for name, shape in shapes.items()}, folder / file)
+    (folder / "ref_thinker.json").write_text(SIZES.model_dump_json())
+
+
 def write_grounding_dino(folder: Path) -> None:
     """A folder for the backend `groundingdino`: checkpoint, text configuration, and a vocabulary of BERT's size."""
     text = folder / groundingdino.TEXT_FOLDER
@@ -87,8 +168,14 @@ def measure(run: Callable[[np.ndarray], object], *, frames: int, device: str) ->
     for frame in noise[1:]:
         run(frame)
     seconds = (time.perf_counter() - start) / frames  # results are on the CPU: nothing is under way
+    print(f"{seconds:.2f} s for a frame on {device}")
+    show_peak(device)
+
+
+def show_peak(device: str) -> None:
+    """Print the peak memory of the process and of a GPU."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{seconds:.2f} s for a frame on {device}, peak of the process {peak:.1f} GiB")
+    print(f"peak of the process {peak:.1f} GiB, mapped files that were read included")
     if device.startswith("cuda"):
         print(f"peak of {device} {torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB")
 

@@ -196,5 +196,7 @@ def test_what_was_said_before_a_kill_is_kept(workspace, tmp_path):
     with serve(answer) as server:
         rows = run(workspace, settings(**asking(server_params(server.base_url))))
     asked = [text_of(request) for request in server.requests]
-    assert sum("choose the one frame" in text for text in asked) == 2 and len(asked) == 2 + 4
+    num_again = sum("choose the one frame" in text for text in asked)
+    # Two of the four frames were chosen; where the kill came late on a busy machine, the third one too.
+    assert num_again in (1, 2) and len(asked) == num_again + 4
     assert [row["uid"] for row in rows if row["status"] == "ok"] == list("abcd")

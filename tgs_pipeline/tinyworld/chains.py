@@ -1,7 +1,9 @@
 """Reasoning chains from ground truth: what is asked, seen and heard, which candidates fail and why, and the answer.
 
-Objects are listed from left to right, sounds in the order of their objects, those of nothing in view last. Then stands,
-as a value, what each demand comes to in this clip; a candidate is struck out at the first that it fails. `s_object` is
+Objects are listed from left to right, then sounds by name, each with the object it comes from: what sounds is heard,
+whose it is can be read from what stands before. (A chain that names the object first must know both at once; a small
+model put the sounds of things out of view to those in view.) Then stands, as a value, what each demand comes to in this
+clip; a candidate is struck out at the first that it fails. `s_object` is
 the category, with the colour before it only where the clip shows more than one of that category. The line with a box,
 which the prompt also asks for, is left out: no stage reads it.
 """
@@ -32,7 +34,7 @@ _CONCLUDES = (
 )
 _CONCLUDES_NULL = ("So nothing fits.", "The reference means no object here.", "None of them fits.")
 
-_PLACES = (" on the left", " in the middle", " on the right")
+PLACES = (" on the left", " in the middle", " on the right")
 _VERDICTS = ("{number}: {demand}? {fact}, keep", "{number}: {demand}? {fact}, out")
 _OPENING = "<think>\n{asks} {shows} {hears}"
 _REST = (
@@ -40,7 +42,7 @@ _REST = (
 )
 TEMPLATES: tuple[str, ...] = (
     *(*_ASKS, *_SHOWS, *_HEARS, *_HEARS_NOTHING, *_WANTS, *_CHECKS, *_CONCLUDES, *_CONCLUDES_NULL),
-    *(*_PLACES, *_VERDICTS, *_FACTS, _OPENING, _REST, NULL, UNSEEN, ",", ";", "the"),
+    *(*PLACES, *_VERDICTS, *_FACTS, _OPENING, _REST, NULL, UNSEEN, ",", ";", "the"),
 )
 
 
@@ -76,12 +78,14 @@ def describe_frames(rng: np.random.Generator, scene: Scene) -> str:
 def describe_sound(rng: np.random.Generator, scene: Scene, *, numbered: bool) -> str:
     """Say in one sentence what is heard.
 
-    numbered: of which object, or that it is not seen, in the order of the objects; otherwise from the earliest sound
-    on, since a caption of the sound alone can know no other order.
+    numbered: by name, with the object each comes from, or that it is not seen; otherwise, in a caption of the sound
+    alone, from the earliest sound on.
     """
     voices = [(number_of(scene, item), item.category, item.voice) for item in scene.from_left() if item.voice]
-    voices += [(UNSEEN, category, voice) for category, voice in sorted(scene.unseen_voices, key=lambda voice: voice[0])]
-    if not numbered:
+    voices += [(UNSEEN, category, voice) for category, voice in scene.unseen_voices]
+    if numbered:
+        voices.sort(key=lambda entry: entry[1])
+    else:
         voices.sort(key=lambda entry: (entry[2].onset_sec, -entry[2].loudness))
     heard = [describe_voice(category, voice, source=source if numbered else None) for source, category, voice in voices]
     return str(rng.choice(_HEARS)).format(items=", ".join(heard)) if heard else str(rng.choice(_HEARS_NOTHING))
@@ -89,9 +93,13 @@ def describe_sound(rng: np.random.Generator, scene: Scene, *, numbered: bool) ->
 
 def describe_target(scene: Scene, item: SceneObject) -> tuple[str, str]:
     """Return (f_object, s_object): the fine-grained and the simplified description."""
-    place = _PLACES[min(2, int(3 * item.mean_x))]
     twins = len(scene.of_category(item.category)) > 1
-    return f"the {name(item)}{place}", name(item) if twins else item.category
+    return f"the {name(item)}{place_of(item)}", name(item) if twins else item.category
+
+
+def place_of(item: SceneObject) -> str:
+    """Where an object stands, as f_object says it (one of PLACES): its place over the whole clip."""
+    return PLACES[min(2, int(3 * item.mean_x))]
 
 
 def _check(scene: Scene, item: SceneObject, atoms: Sequence[Atom]) -> str:

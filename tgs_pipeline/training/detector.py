@@ -22,7 +22,7 @@ from transformers import (
 
 from tgs_pipeline.backends.detector.conversion import to_original
 from tgs_pipeline.tinyworld.models import grounding_dino
-from tgs_pipeline.tinyworld.pretraining import cells, grounding
+from tgs_pipeline.tinyworld.pretraining import cells, grounding, word_cells
 from tgs_pipeline.tinyworld.pretraining.loop import train
 from tgs_pipeline.tinyworld.words import vocabulary
 from tgs_pipeline.training.backbone import load_backbone
@@ -31,9 +31,11 @@ from tgs_pipeline.training.pretraining import checkpoints_of, is_layer_matrix, p
 from tgs_pipeline.training.workspace import TrainingWorkspace
 from tgs_pipeline.weights import digest, load_state
 
-VERSION = 1  # raise when a change of the code makes unfinished runs of before unusable
+VERSION = 2  # raise when a change of the code makes unfinished runs of before unusable
 CHECKPOINT = "groundingdino_tiny.pth"
 _BACKBONE = "detector.model.backbone."
+# What words become on their way to the logits, and what vision adds to them.
+_TEXT = ("text_backbone.", "text_projection.", "text_enhancer_layer.", "out_text_proj.", "text_param")
 
 
 def run(params: TrainingParams, workspace: TrainingWorkspace) -> None:
@@ -50,16 +52,24 @@ def run(params: TrainingParams, workspace: TrainingWorkspace) -> None:
     else:
         load_backbone(model, backbone)
     torch.manual_seed(settings.seed)
-    # Reads the features of the encoder, so that what the backbone knows is kept; thrown away afterwards.
+    # These read the features of the encoder, so that what backbone and words say is kept; thrown away afterwards.
     reader = cells.CellReader([model.config.d_model] * len(cells.SIDES))
-    module = nn.ModuleDict({"detector": model, "reader": reader})
+    words = word_cells.WordReader(tokenizer, width=model.config.d_model)
+    module = nn.ModuleDict({"detector": model, "reader": reader, "words": words})
 
     def step(number: int) -> tuple[torch.Tensor, dict[str, float]]:
         batch = grounding.make_batch(settings.seed, number, size=settings.batch_size, tokenizer=tokenizer)
         said = grounding.ask(model, batch)
         loss, measures = grounding.loss_of(said, batch.targets)
         of_cells, right = cells.loss_of(reader, cells.split_levels(said.memory), batch.cells)
-        return loss + of_cells, measures | right
+        tokens = batch.text["input_ids"]
+        of_words, named = word_cells.loss_of(words, said.memory, said.text, tokens, batch.cells)
+        return loss + of_cells + of_words, measures | right | named
+
+    def pace(name: str) -> float:
+        if name.startswith(_BACKBONE):
+            return settings.backbone_pace
+        return settings.text_pace if any(part in name for part in _TEXT) else 1.0
 
     module.train()
     curve = train(
@@ -69,7 +79,7 @@ def run(params: TrainingParams, workspace: TrainingWorkspace) -> None:
         is_matrix=is_layer_matrix(module),
         plan=plan_of(settings, save_every_steps=params.runtime.save_every_steps),
         folder=checkpoints,
-        pace=lambda name: settings.backbone_pace if name.startswith(_BACKBONE) else 1.0,
+        pace=pace,
     )
     out = workspace.detector
     out.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,7 @@ class Pretraining(Section):
     """How one of the tiny models is made from random weights."""
 
     num_steps: PositiveInt
-    # Clips (vision, sound, segmenter_clips, backbone), texts (language), slots (alignment), frames (the others).
+    # Clips (vision, sound, segmenter_clips, backbone), texts (language), slots (alignment), else frames.
     batch_size: PositiveInt
     warmup_steps: NotNegative
     matrix_rate: Annotated[float, Field(gt=0)]  # learning rate of Muon, for the matrices of the layers
@@ -105,6 +105,9 @@ class DetectorTraining(Pretraining):
     start: Text  # folder grounding_dino of an earlier detector, backbone and all; an empty file: none
     backbone: Text  # otherwise: weights that the stage backbone wrote; an empty file: from random weights
     backbone_pace: Annotated[float, Field(gt=0, le=1)]  # factor on both rates for the backbone
+    # For what words pass through. At 1 the same large vector was soon added to all words, and the norms that follow
+    # left nothing of their differences: colours could not be told apart any more, and no gradient came through.
+    text_pace: Annotated[float, Field(gt=0, le=1)]
 
 
 class Model(Section):

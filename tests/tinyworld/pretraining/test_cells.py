@@ -10,6 +10,7 @@ from tgs_pipeline.tinyworld.pretraining.cells import (
     CATEGORY_NAMES,
     COLOR_NAMES,
     NOTHING,
+    PLACE_NAMES,
     SIDES,
     CellReader,
     Cells,
@@ -29,7 +30,8 @@ def test_cells_show_what_covers_a_quarter_of_them():
     masks[0, :32, :32] = True  # a cell of the coarsest level
     masks[1, :16, 32:48] = True  # a quarter of the next one
     masks[1, 216:, 216:220] = True  # half of a cell of the finest level
-    scene = make_scene(make_object(0, "cat", color="red"), make_object(1, "dog", color="blue"))
+    on_the_right = {"centers": ((0.8, 0.5),) * 10}
+    scene = make_scene(make_object(0, "cat", color="red", **on_the_right), make_object(1, "dog", color="blue"))
     found = label_cells(scene, masks)
     assert found.category.shape == found.color.shape == (1, NUM_CELLS) and found.category.dtype == np.int64
     levels = np.split(found.category[0], np.cumsum([side * side for side in SIDES])[:-1])
@@ -40,6 +42,8 @@ def test_cells_show_what_covers_a_quarter_of_them():
     assert (fine == cat).sum() == 16 and (fine == dog).sum() == 4 + 1 and fine[27, 27] == dog
     colors = found.color[0][found.category[0] == cat]
     assert set(colors.tolist()) == {COLOR_NAMES.index("red")}
+    places = found.place[0][found.category[0] == cat]  # of the object, wherever its cells are
+    assert set(places.tolist()) == {PLACE_NAMES.index(" on the right")}
 
 
 def test_a_frame_without_objects_shows_nothing():
@@ -79,14 +83,14 @@ def test_the_loss_by_hand():
     features = split_levels(torch.zeros(1, NUM_CELLS, 4))
     for head in (*reader.category, *reader.color):
         torch.nn.init.zeros_(head.bias)
-    loss, right = loss_of(reader, features, Cells(labels, labels % 8))
+    loss, right = loss_of(reader, features, Cells(labels, labels % 8, labels % 3))
     expected = 3 * np.log(len(CATEGORY_NAMES) + 1) + 3 * np.log(len(COLOR_NAMES) + 1)
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     assert set(right) == {f"{what}_{stride}" for what in ("category", "color") for stride in (8, 16, 32)}
     with torch.no_grad():
         reader.category[0].bias[2] = 50.0
         reader.category[2].bias[1] = 50.0
-    loss, right = loss_of(reader, features, Cells(labels, labels % 8))
+    loss, right = loss_of(reader, features, Cells(labels, labels % 8, labels % 3))
     assert right["category_8"] == pytest.approx(2 / 3) and right["category_32"] == 1
     assert right["category_16"] == 0  # nothing there to be told
     # Level 8: of 3 covered cells, one is wrong, and all others, which weigh .2.

@@ -150,7 +150,7 @@ def hand_said(box=(0.5, 0.5, 0.4, 0.4)):
     num_cells = len(cell_geometry()[0])
     proposals = torch.full((1, num_cells, 3), -1e4)
     centered = torch.tensor([0.5, 0.5, 0.4, 0.4]).repeat(1, num_cells, 1)
-    return Said((logits,), (boxes,), proposals, centered, torch.zeros(1))
+    return Said((logits,), (boxes,), proposals, centered, memory=torch.zeros(1), text=torch.zeros(1))
 
 
 def test_the_loss_by_hand(monkeypatch):

@@ -3,12 +3,11 @@ import pytest
 from tinyworld.samples import make_object, make_scene
 
 from tgs_pipeline.tinyworld.categories import CATEGORIES
-from tgs_pipeline.tinyworld.chains import describe_target
+from tgs_pipeline.tinyworld.chains import PLACES, describe_target, place_of
 from tgs_pipeline.tinyworld.clip import plan_clip
 from tgs_pipeline.tinyworld.kinds import KINDS
 from tgs_pipeline.tinyworld.pretraining.phrases import (
     MIN_AREA,
-    PLACES,
     REFERENCE_KINDS,
     Phrase,
     Query,
@@ -19,7 +18,6 @@ from tgs_pipeline.tinyworld.pretraining.phrases import (
     join_caption,
     look,
     meaning,
-    place_of,
 )
 from tgs_pipeline.tinyworld.scene import Scene
 
@@ -89,7 +87,7 @@ def test_what_is_hidden_is_absent_and_what_is_unclear_is_not_asked():
 def test_an_object_that_has_moved_elsewhere_answers_to_its_place_alone():
     """On the right over the clip, on the left in this frame: asking for it there has no clear answer."""
     cat = make_object(0, "cat", centers=((0.2, 0.5),) + ((0.8, 0.5),) * 9)
-    assert place_of(make_scene(cat), cat) == " on the right"
+    assert place_of(cat) == " on the right"
     view = view_of(cat)
     assert meaning(view, Query("cat", place=" on the right")) == (0,)
     assert meaning(view, Query("cat", place=" on the left")) is None
@@ -99,7 +97,7 @@ def test_an_object_that_has_moved_elsewhere_answers_to_its_place_alone():
 def test_places_are_worded_as_f_object_words_them():
     for scene in (plan_clip(3, "open", index).scene for index in range(30)):
         for item in scene.objects:
-            place = place_of(scene, item)
+            place = place_of(item)
             assert place in PLACES
             assert Query(item.category, item.color, place).text(article=True) == describe_target(scene, item)[0]
 

@@ -13,11 +13,12 @@ from torch import nn
 
 from tgs_pipeline.backends.detector.base import MEAN_RGB, STD_RGB
 from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS
+from tgs_pipeline.tinyworld.chains import PLACES, place_of
 from tgs_pipeline.tinyworld.render import render_scene
 from tgs_pipeline.tinyworld.sampling import pool_of_split, sample_scene
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene
 
-CATEGORY_NAMES, COLOR_NAMES = sorted(CATEGORIES), sorted(COLORS)
+CATEGORY_NAMES, COLOR_NAMES, PLACE_NAMES = sorted(CATEGORIES), sorted(COLORS), list(PLACES)
 NOTHING = -1
 SIZE_PX = 224  # of a frame
 STRIDES_PX = (8, 16, 32)
@@ -29,10 +30,11 @@ _NOTHING_WEIGHT = 0.2  # of cells without an object: they are many, and easy
 
 @dataclass(frozen=True)
 class Cells:
-    """What the cells of frames show; labels are NOTHING where no object is. category, color: int64 (F, C)."""
+    """What the cells of frames show; labels are NOTHING where no object is. All int64 (F, C)."""
 
     category: np.ndarray
     color: np.ndarray
+    place: np.ndarray  # of the object over its whole clip, not of the cell
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,17 @@ def label_cells(scene: Scene, masks_NHW: np.ndarray) -> Cells:
         else:
             owners.append(np.full(side * side, NOTHING))
     owner_C = np.concatenate(owners)
-    categories = [CATEGORY_NAMES.index(item.category) for item in scene.objects]
-    colors = [COLOR_NAMES.index(item.color) for item in scene.objects]
-    return Cells(np.array([*categories, NOTHING])[owner_C][None], np.array([*colors, NOTHING])[owner_C][None])
+    shown = [
+        (CATEGORY_NAMES.index(item.category), COLOR_NAMES.index(item.color), PLACE_NAMES.index(place_of(item)))
+        for item in scene.objects
+    ]
+    return Cells(*np.array([*shown, (NOTHING,) * 3])[owner_C].T[:, None])
 
 
 def join(cells: Sequence[Cells]) -> Cells:
     """The labels of several frames as one."""
-    return Cells(np.concatenate([one.category for one in cells]), np.concatenate([one.color for one in cells]))
+    labels = ((one.category, one.color, one.place) for one in cells)
+    return Cells(*(np.concatenate(of_kind) for of_kind in zip(*labels, strict=True)))
 
 
 def normalise(pixels: np.ndarray) -> torch.Tensor:

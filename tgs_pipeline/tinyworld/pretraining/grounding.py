@@ -71,13 +71,14 @@ class Batch:
 @dataclass(frozen=True)
 class Said:
     """What the network says. logits (B, Q, T) and boxes cxcywh (B, Q, 4) of each decoder layer; of the proposals
-    (B, S, T) and (B, S, 4); memory: the encoder's features of all cells (B, S, width)."""
+    (B, S, T) and (B, S, 4); memory, text: the encoder's features of cells (B, S, width) and words (B, T, width)."""
 
     logits: tuple[torch.Tensor, ...]
     boxes: tuple[torch.Tensor, ...]
     proposal_logits: torch.Tensor
     proposal_boxes: torch.Tensor
     memory: torch.Tensor
+    text: torch.Tensor
 
 
 def make_sample(seed: int, index: int) -> Sample:
@@ -149,6 +150,7 @@ def ask(model: "GroundingDinoForObjectDetection", batch: Batch) -> Said:
         proposal_logits=found.enc_outputs_class[..., :num_tokens].float(),
         proposal_boxes=found.enc_outputs_coord_logits.float().sigmoid(),
         memory=found.encoder_last_hidden_state_vision,
+        text=found.encoder_last_hidden_state_text,
     )
 
 

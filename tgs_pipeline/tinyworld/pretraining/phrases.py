@@ -11,12 +11,10 @@ import numpy as np
 
 from tgs_pipeline.prompts.caption import caption
 from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS, name_with_color
-from tgs_pipeline.tinyworld.chains import describe_target
-from tgs_pipeline.tinyworld.facts import name
+from tgs_pipeline.tinyworld.chains import PLACES, place_of
 from tgs_pipeline.tinyworld.references import choose_references
-from tgs_pipeline.tinyworld.scene import Scene, SceneObject
+from tgs_pipeline.tinyworld.scene import Scene
 
-PLACES = (" on the left", " in the middle", " on the right")  # as f_object says it (chains.describe_target)
 # Kinds of references (kinds.py) that one frame answers: no sound, no motion, nothing of before and after.
 REFERENCE_KINDS = (
     *("category", "color_category", "color", "biggest", "smallest", "category_beside", "beside", "twin_side"),
@@ -87,12 +85,6 @@ def box_of(mask: np.ndarray) -> tuple[float, float, float, float]:
     return columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height
 
 
-def place_of(scene: Scene, item: SceneObject) -> str:
-    """Where an object stands in the words of f_object: its place over the whole clip."""
-    f_object, _ = describe_target(scene, item)
-    return f_object.removeprefix(f"the {name(item)}")
-
-
 def meaning(view: View, query: Query) -> tuple[int, ...] | None:
     """The objects that a query means, none if it is absent; None where the frame does not tell.
 
@@ -106,7 +98,7 @@ def meaning(view: View, query: Query) -> tuple[int, ...] | None:
         is_dressed = query.category is None and query.color is not None and CATEGORIES[item.category].family == "person"
         if is_dressed and item.index in (*view.shown, *view.unclear):
             return None
-        is_there = query.place in (None, place_of(view.scene, item))
+        is_there = query.place in (None, place_of(item))
         if item.index in view.unclear and is_there:
             return None
         if item.index in view.shown and is_there:
@@ -136,7 +128,7 @@ def draw_phrase(rng: np.random.Generator, view: View, *, absent: bool) -> Phrase
 def _draw_present(rng: np.random.Generator, view: View) -> Query:
     item = view.scene.objects[int(rng.choice(view.shown))]
     form = str(rng.choice(_FORMS, p=_FORM_SHARES))
-    return _query(form, item.category, item.color, place_of(view.scene, item))
+    return _query(form, item.category, item.color, place_of(item))
 
 
 def _query(form: str, category: str, color: str, place: str) -> Query:
@@ -156,12 +148,12 @@ def _draw_absent(rng: np.random.Generator, view: View) -> Query:
     category, color = str(rng.choice(list(CATEGORIES))), str(rng.choice(list(COLORS)))
     place = str(rng.choice(PLACES))
     if item is not None and form == "place":
-        category, place = (item.category, place) if rng.random() < 0.5 else (category, place_of(view.scene, item))
+        category, place = (item.category, place) if rng.random() < 0.5 else (category, place_of(item))
     elif item is not None and form.startswith("colored"):
         wrong = str(rng.choice(["category", "color", "place" if form == "colored_place" else "color"]))
         category = category if wrong == "category" else item.category
         color = color if wrong == "color" else item.color
-        place = place if wrong == "place" else place_of(view.scene, item)
+        place = place if wrong == "place" else place_of(item)
     return _query(form, category, color, place)
 
 

@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 
 from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS
+from tgs_pipeline.tinyworld.chains import PLACES, place_of
 from tgs_pipeline.tinyworld.clip import Split, generate_clip
-from tgs_pipeline.tinyworld.pretraining.phrases import PLACES, Query, View, look, meaning, place_of
+from tgs_pipeline.tinyworld.pretraining.phrases import Query, View, look, meaning
 from tgs_pipeline.tinyworld.render import render_scene
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene
 from tgs_pipeline.training.evaluation.media import through_jpeg
@@ -86,7 +87,7 @@ def questions_of(rng: np.random.Generator, view: View) -> list[Question]:
             (Query(category), "category" if is_shown else "absent category" if category in asked_absent else "probe")
         )
     for item in shown:
-        place = place_of(scene, item)
+        place = place_of(item)
         queries.append((Query(item.category, item.color), "colored"))
         queries.append((Query(item.category, place=place), "place"))
         queries.append((Query(item.category, item.color, place), "f_object"))

@@ -1,14 +1,14 @@
 """`tgs`: looking at a pipeline and running parts of it by hand. Stages are run by `dvc repro`."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from tgs_pipeline import params as params_file
-from tgs_pipeline import stage
+from tgs_pipeline import stage, telling
+from tgs_pipeline.artifacts import score_metrics
 from tgs_pipeline.catalogue.cli import app as weights_app
 from tgs_pipeline.compat.traps import Compat
 from tgs_pipeline.compat.traps import summary as compat_summary
@@ -104,24 +104,16 @@ def scores(as_json: AsJson = False, params: ParamsFile = Path("params.yaml")) ->
     """Print the score table of the last run and where its report is."""
     with stage.told_errors():
         workspace = stage.workspace_of(params_file.load(params))
-        if not workspace.metrics.is_file():
-            raise ValueError(f"{workspace.metrics} is missing: run `dvc repro`")
-        metrics = json.loads(workspace.metrics.read_text())
+        metrics = score_metrics.read(workspace.metrics)
         if as_json:
             typer.echo(json.dumps(metrics, indent=2))
             return
         typer.echo(f"protocol {metrics['protocol']}")
         typer.echo(f"compat   {compat_summary(metrics['compat'])}")
         for split, values in metrics["splits"].items():
-            cells = [f"{name} {_number(value)}" for name, value in values.items()]
+            cells = [f"{name} {telling.number(value)}" for name, value in values.items()]
             typer.echo(f"{split:8} " + "  ".join(cells))
         typer.echo(f"report   {workspace.report / 'index.html'}")
-
-
-def _number(value: float | int | None) -> str:
-    if value is None:
-        return "-"
-    return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
 @app.command()
@@ -239,14 +231,7 @@ def evaluate(
         else:
             uids = None if order is None else read_order(order)
             result = evaluate_folders(pred, gt, protocol=protocol, order=uids)
-    for warning in result.warnings:
-        typer.echo(f"warning: {warning}", err=True)
-    if as_json:
-        json.dump(result.to_json(), sys.stdout)
-        typer.echo()
-        return
-    typer.echo(f"protocol {protocol}, {len(result.samples)} samples")
-    typer.echo("  ".join(f"{name} {_number(value)}" for name, value in result.mean.items()))
+    telling.tell(result, heading=f"protocol {protocol}, {len(result.samples)} samples", as_json=as_json)
 
 
 @app.command()

@@ -4,7 +4,6 @@ A run is a folder of artifacts: score/metrics.json and score/scores.parquet are 
 they are there, at which stage a sample began to differ. Runs must have one protocol and the same samples.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TypedDict
 
 import pyarrow as pa
 
-from tgs_pipeline.artifacts import boxes, chains, masks, scores
+from tgs_pipeline.artifacts import boxes, chains, masks, score_metrics, scores
 from tgs_pipeline.artifacts.table import read_rows
 from tgs_pipeline.compat.traps import summary
 from tgs_pipeline.workspace import Workspace
@@ -74,7 +73,7 @@ class Comparison:
 def compare(a: Path, b: Path) -> Comparison:
     """Compare two folders of artifacts; ValueError where they have other protocols or samples, or lack their scores."""
     runs = [workspace_in(a), workspace_in(b)]
-    found = [_read_metrics(run.metrics) for run in runs]
+    found = [score_metrics.read(run.metrics) for run in runs]
     protocols = [metrics["protocol"] for metrics in found]
     if protocols[0] != protocols[1]:
         raise ValueError(
@@ -116,18 +115,6 @@ def workspace_in(folder: Path) -> Workspace:
     """The artifacts of a run: `folder` itself, or the folder `artifacts` in it."""
     inner = folder / "artifacts"
     return Workspace(artifacts=inner if (inner / "score").is_dir() else folder, dataset=inner / "dataset")
-
-
-def _read_metrics(path: Path) -> dict:
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing: expected a folder of artifacts with score/metrics.json") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: not valid JSON ({error})") from None
-    if not isinstance(metrics, dict) or not {"protocol", "compat", "splits"} <= metrics.keys():
-        raise ValueError(f"{path}: lacks `protocol`, `compat` or `splits`; run `dvc repro score` to make it again")
-    return metrics
 
 
 def _scores(run: Workspace) -> dict[Id, dict]:

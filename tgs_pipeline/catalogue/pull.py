@@ -121,6 +121,7 @@ def _copy_from_package(file: File, target: Path) -> None:
 
 def _fetch_from_hub(placed: Placed, file: File, target: Path) -> None:
     """Fetch, check and place one file; ValueError tells why it could not be."""
+    import httpx2
     from huggingface_hub.errors import (  # fmt: skip
         EntryNotFoundError,
         GatedRepoError,
@@ -149,9 +150,7 @@ def _fetch_from_hub(placed: Placed, file: File, target: Path) -> None:
         raise ValueError(f"{target}: {repo} holds no {_wanted(placed, file)}") from None
     except HfHubHTTPError as error:
         raise ValueError(f"{target}: the hub refuses {repo} ({str(error).splitlines()[0]})") from None
-    except Exception as error:
-        if "httpx" not in type(error).__module__ and not isinstance(error, OSError):
-            raise
+    except (httpx2.HTTPError, OSError) as error:
         raise _unreachable(error, target=target, repo=repo) from None
     _check(source, file, metadata, repo=repo, target=target)
     _remember(placed, file, Pulled(repo, str(metadata.commit_hash), str(metadata.etag), source.stat().st_size))

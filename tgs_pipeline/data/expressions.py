@@ -6,10 +6,10 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tgs_pipeline.data.sample import SAFE_NAME, check_reference
+from tgs_pipeline.data.sample import SAFE_NAME, Sample, check_reference
 
 FILE = "meta_expressions.json"
 MAX_JSON_BYTES = 2**28
@@ -65,6 +65,24 @@ def read_expressions(path: Path, *, without: frozenset[str] = frozenset()) -> It
         for exp_id, fields in expressions.items():
             _check_name(exp_id, path, vid)
             yield _expression(vid, exp_id, fields, frames=tuple(frames), path=path)
+
+
+def sample_of(expression: Expression, *, folder: PurePosixPath, row: int, masks: tuple[PurePosixPath, ...]) -> Sample:
+    """The sample of an expression, without sound.
+
+    folder: of its split, that holds JPEGImages; its name is that of the split. masks: one for each frame, or none.
+    """
+    return Sample(
+        uid=f"{expression.vid}_{expression.exp_id}",
+        row=row,
+        vid=expression.vid,
+        split=folder.name,
+        reference=expression.reference,
+        is_null=False,
+        frames=tuple(folder / "JPEGImages" / expression.vid / f"{name}.jpg" for name in expression.frames),
+        audio=(),
+        masks=masks,
+    )
 
 
 def _expression(vid: str, exp_id: str, fields: Any, *, frames: tuple[str, ...], path: Path) -> Expression:  # noqa: ANN401

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from tgs_pipeline.data import truth
-from tgs_pipeline.data.expressions import FILE, Expression, read_expressions
+from tgs_pipeline.data.expressions import FILE, Expression, read_expressions, sample_of
 from tgs_pipeline.data.sample import Sample
 
 SPLITS = ("train", "valid_u", "valid")
@@ -39,14 +39,4 @@ def _sample(expression: Expression, *, split: str, row: int) -> Sample:
             truth.annotated(folder / MASKS, expression.anno_ids, frame_index=index)
             for index in range(len(expression.frames))
         )
-    return Sample(
-        uid=f"{expression.vid}_{expression.exp_id}",
-        row=row,
-        vid=expression.vid,
-        split=split,
-        reference=expression.reference,
-        is_null=False,
-        frames=tuple(folder / "JPEGImages" / expression.vid / f"{name}.jpg" for name in expression.frames),
-        audio=(),
-        masks=masks,
-    )
+    return sample_of(expression, folder=folder, row=row, masks=masks)

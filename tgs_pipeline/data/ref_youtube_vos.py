@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from tgs_pipeline.data import truth
-from tgs_pipeline.data.expressions import FILE, Expression, read_expressions, read_videos
+from tgs_pipeline.data.expressions import FILE, Expression, read_expressions, read_videos, sample_of
 from tgs_pipeline.data.sample import Sample
 
 SPLITS = ("train", "valid", "test")
@@ -28,28 +28,17 @@ def read_samples(metadata: Path, *, splits: list[str]) -> Iterator[Sample]:
             continue
         path = metadata / split / FILE
         for expression in read_expressions(path, without=_of_test(metadata, path) if split == "valid" else frozenset()):
-            yield sample_of(expression, split=split, row=row)
+            yield _sample(expression, split=split, row=row)
             row += 1
 
 
-def sample_of(expression: Expression, *, split: str, row: int) -> Sample:
-    """A sample in this layout."""
+def _sample(expression: Expression, *, split: str, row: int) -> Sample:
     folder = PurePosixPath(split)
     masks: tuple[PurePosixPath, ...] = ()
     if expression.obj_id is not None:
         annotations = folder / "Annotations" / expression.vid
         masks = tuple(truth.labelled(annotations / f"{name}.png", expression.obj_id) for name in expression.frames)
-    return Sample(
-        uid=f"{expression.vid}_{expression.exp_id}",
-        row=row,
-        vid=expression.vid,
-        split=split,
-        reference=expression.reference,
-        is_null=False,
-        frames=tuple(folder / "JPEGImages" / expression.vid / f"{name}.jpg" for name in expression.frames),
-        audio=(),
-        masks=masks,
-    )
+    return sample_of(expression, folder=folder, row=row, masks=masks)
 
 
 def _of_test(metadata: Path, valid: Path) -> frozenset[str]:

@@ -4,12 +4,12 @@ Inputs: samples, chains, boxes, masks, scores, metrics.json, faithfulness.json a
 Output: the folder artifacts/report, written beside it and renamed when it is whole.
 """
 
-import json
 import logging
 from pathlib import Path
 
 from tqdm import tqdm
 
+from tgs_pipeline.artifacts import score_metrics
 from tgs_pipeline.artifacts.publish import replacing
 from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Params, Report
@@ -37,7 +37,7 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
 
 def _write(folder: Path, report: Report, workspace: Workspace) -> None:
     """Fill `folder` with index.html and its shards, in one pass over the artifacts."""
-    metrics = _read_metrics(workspace.metrics)
+    metrics = score_metrics.read(workspace.metrics)
     faithfulness = read_faithfulness(workspace.faithfulness_metrics)
     selection = select(workspace.samples, max_samples=report.max_samples)
     summary, index, found = Summary(), page.Index(), Fingerprints()
@@ -68,16 +68,3 @@ def _write(folder: Path, report: Report, workspace: Workspace) -> None:
         videos=videos,
     )
     (folder / "index.html").write_text(html, encoding="utf-8")
-
-
-def _read_metrics(path: Path) -> dict:
-    """metrics.json; ValueError where it is missing or not what the stage score writes."""
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing: run `dvc repro` to make score") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: not valid JSON ({error}); run `dvc repro` to make score again") from None
-    if not isinstance(metrics, dict) or not {"protocol", "compat", "splits"} <= metrics.keys():
-        raise ValueError(f"{path}: lacks `protocol`, `compat` or `splits`; run `dvc repro` to make score again")
-    return metrics

@@ -1,14 +1,12 @@
 """`tgs export` and `tgs benchmark`: masks in the forms of Ref-YouTube-VOS, Ref-DAVIS17 and MeViS."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tgs_pipeline import params as params_file
-from tgs_pipeline import stage
+from tgs_pipeline import stage, telling
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="A complete params file.")]
 
@@ -39,11 +37,5 @@ def benchmark(
     with stage.told_errors():
         loaded = params_file.load(params)
         result = scoring.run(loaded, Path(loaded.dataset.root), pred=pred, split=split)
-    for warning in result.warnings:
-        typer.echo(f"warning: {warning}", err=True)
-    if as_json:
-        json.dump(result.to_json(), sys.stdout)
-        typer.echo()
-        return
-    typer.echo(f"{result.benchmark}, split {split}, {len(result.items)} expressions or objects")
-    typer.echo("  ".join(f"{name} {value:.4f}" for name, value in result.mean.items()))
+    heading = f"{result.benchmark}, split {split}, {len(result.items)} expressions or objects"
+    telling.tell(result, heading=heading, as_json=as_json)

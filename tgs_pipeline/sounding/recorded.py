@@ -4,26 +4,18 @@ Seconds are whole, `end` is the first one of silence; [] is an object that never
 does not name the file says nothing. Objects go by the names that the thinker gives them (s_object), in any case.
 """
 
-import json
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from tgs_pipeline.sounding.segments import MAX_FILE_BYTES, MAX_SEC, Segment
+from tgs_pipeline.sounding.segments import MAX_SEC, Segment, read_json
 
 Activity = Mapping[str, tuple[Segment, ...]]  # when each object of a clip sounds; names in lower case
 
 
 def read_activity(path: Path) -> dict[str, Activity]:
     """The activity in each video; ValueError names the file and the entry that is not of this layout."""
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ValueError(f"{path}: larger than {MAX_FILE_BYTES} bytes, which recorded activity is not")
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror}); see segment.sounding in params.yaml") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
+    content = read_json(path)
     if not isinstance(content, dict) or not all(isinstance(objects, dict) for objects in content.values()):
         raise ValueError(f"{path}: expected {{vid: {{object: [[start, end], ...]}}}}")
     found: dict[str, Activity] = {}

@@ -23,20 +23,25 @@ class Segment(NamedTuple):
     end_sec: int
 
 
+def read_json(path: Path) -> object:
+    """What a recorded file holds; ValueError where it cannot be read, is too large or no JSON."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ValueError(f"{path}: larger than {MAX_FILE_BYTES} bytes, which no record of sounds is")
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"{path}: not JSON ({error})") from None
+
+
 def read_segments(path: Path) -> dict[str, tuple[Segment, ...]]:
     """The segments of each video of a recorded file.
 
     ValueError where the file is not of this layout: segments are pairs of whole seconds that begin at 0 and follow one
     another without gap or overlap.
     """
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ValueError(f"{path}: larger than {MAX_FILE_BYTES} bytes, which recorded segments are not")
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
+    content = read_json(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected an object that maps videos to segments, found {type(content).__name__}")
     return {vid: _segments(entry, where=f"{path}, video {vid!r}") for vid, entry in content.items()}

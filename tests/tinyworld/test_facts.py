@@ -105,7 +105,7 @@ def test_a_sound_without_pulses_is_flat():
     assert fact(make_scene(train), train, Atom("slowest")) == "flat"
     assert describe_voice("train", train.voice, source=None) == "train soft flat in 0s 1s 2s 3s lasts 4s"
     bell = Voice((SoundEvent(1, 3), SoundEvent(6, 7)), 3, 2.0, pitch=1.0)
-    said = "bell is #2, #2 loud, #2 steady, #2 in 1s 2s 6s, #2 lasts 3s"
+    said = "#2 bell loud, #2 steady, #2 in 1s 2s 6s, #2 lasts 3s"
     assert describe_voice("bell", bell, source="#2") == said
 
 

@@ -1,9 +1,9 @@
 """Reasoning chains from ground truth: what is asked, seen and heard, which candidates fail and why, and the answer.
 
-Objects are listed from left to right, then sounds by name, each with the object it comes from: what sounds is heard,
-whose it is can be read from what stands before. (A chain that names the object first must know both at once; a small
-model put the sounds of things out of view to those in view.) Then stands, as a value, what each demand comes to in this
-clip; a candidate is struck out at the first that it fails. `s_object` is
+Objects are listed from left to right, then, in the same order, the sound of each or that it is silent, and the sounds
+of nothing in view last. (Where only those were listed that sound, one word had to tell at once which of them all is the
+next: a small model gave the sounds of things out of view to those in view.) Then stands, as a value, what each demand
+comes to in this clip; a candidate is struck out at the first that it fails. `s_object` is
 the category, with the colour before it only where the clip shows more than one of that category. The line with a box,
 which the prompt also asks for, is left out: no stage reads it.
 """
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tgs_pipeline.tinyworld.facts import SILENT, describe_object, describe_voice, fact, name, number_of, wanted
 from tgs_pipeline.tinyworld.facts import WORDS as _FACTS
-from tgs_pipeline.tinyworld.facts import describe_object, describe_voice, fact, name, number_of, wanted
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene, SceneObject
 from tgs_pipeline.tinyworld.solver import Atom, judge
@@ -78,23 +78,32 @@ def describe_frames(rng: np.random.Generator, scene: Scene) -> str:
 def describe_sound(rng: np.random.Generator, scene: Scene, *, numbered: bool) -> str:
     """Say in one sentence what is heard.
 
-    numbered: by name, with the object each comes from, or that it is not seen; otherwise, in a caption of the sound
+    numbered: of each object in view, silent ones too, and of what is not seen; otherwise, in a caption of the sound
     alone, from the earliest sound on.
     """
-    voices = [(number_of(scene, item), item.category, item.voice) for item in scene.from_left() if item.voice]
-    voices += [(UNSEEN, category, voice) for category, voice in scene.unseen_voices]
+    seen = [(item.category, item.voice) for item in scene.sounding() if item.voice]
+    voices = [*seen, *sorted(scene.unseen_voices, key=lambda voice: voice[0])]
+    if not voices:
+        return str(rng.choice(_HEARS_NOTHING))
     if numbered:
-        voices.sort(key=lambda entry: entry[1])
+        heard = [_source(scene, item) for item in scene.from_left()]
+        heard += [describe_voice(category, voice, source=UNSEEN) for category, voice in voices[len(seen) :]]
     else:
-        voices.sort(key=lambda entry: (entry[2].onset_sec, -entry[2].loudness))
-    heard = [describe_voice(category, voice, source=source if numbered else None) for source, category, voice in voices]
-    return str(rng.choice(_HEARS)).format(items=", ".join(heard)) if heard else str(rng.choice(_HEARS_NOTHING))
+        voices.sort(key=lambda voice: (voice[1].onset_sec, -voice[1].loudness))
+        heard = [describe_voice(category, voice, source=None) for category, voice in voices]
+    return str(rng.choice(_HEARS)).format(items=", ".join(heard))
 
 
 def describe_target(scene: Scene, item: SceneObject) -> tuple[str, str]:
     """Return (f_object, s_object): the fine-grained and the simplified description."""
     twins = len(scene.of_category(item.category)) > 1
     return f"the {name(item)}{place_of(item)}", name(item) if twins else item.category
+
+
+def _source(scene: Scene, item: SceneObject) -> str:
+    """What is heard of an object."""
+    source = number_of(scene, item)
+    return f"{source} {SILENT}" if item.voice is None else describe_voice(item.category, item.voice, source=source)
 
 
 def place_of(item: SceneObject) -> str:

@@ -14,6 +14,7 @@ from tgs_pipeline.tinyworld.categories import CATEGORIES, categories_with_functi
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene, SceneObject, Voice
 from tgs_pipeline.tinyworld.solver import Atom
 
+NUMBERS = tuple(f"#{number}" for number in range(1, 5))  # of objects, of which a scene has four at most
 NONE = "none"
 SILENT = "silent"
 LOUDNESS: Mapping[int, str] = MappingProxyType({1: "faint", 2: "soft", 3: "loud", 4: "booming"})
@@ -63,13 +64,9 @@ def describe_object(scene: Scene, item: SceneObject) -> str:
 
 
 def describe_voice(category: str, voice: Voice, *, source: str | None) -> str:
-    """All that is heard of a voice. source: number of its object or another word, which is named once the sound is
-    and begins each further statement; None for one statement without it.
-    """
-    statements = [_loudness(voice), _rhythm(voice), _seconds(voice), _duration(voice)]
-    if source is None:
-        return " ".join([category, *statements])
-    return ", ".join([f"{category} is {source}", *(f"{source} {statement}" for statement in statements)])
+    """All that is heard of an object; source: what each statement begins with, None for one statement without it."""
+    statements = [f"{category} {_loudness(voice)}", _rhythm(voice), _seconds(voice), _duration(voice)]
+    return " ".join(statements) if source is None else ", ".join(f"{source} {statement}" for statement in statements)
 
 
 def fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
@@ -222,7 +219,7 @@ _MEASURES: Mapping[str, Callable[[SceneObject], float]] = MappingProxyType(
 )
 WORDS: tuple[str, ...] = (
     *(*LOUDNESS.values(), *RHYTHM.values(), *_RELATIONS.values(), *_FIXED.values(), NONE, "not played"),
-    *(*(f"x{number}" for number in range(10)), *(f"{time}s" for time in range(11)), *(f"#{n}" for n in range(1, 5))),
+    *(*(f"x{number}" for number in range(10)), *(f"{time}s" for time in range(11)), *NUMBERS),
     *("at", "to", "moving", "seen", "size", "played", "from", "and", "for", "sounds", "still", "starts", "lasts"),
-    *("comes", "goes", "plays nothing", "between", "in", "is"),
+    *("comes", "goes", "plays nothing", "between", "in"),
 )

@@ -14,8 +14,10 @@ import numpy as np
 
 from tgs_pipeline.prompts.pretraining import QUESTION, audio_prompt, visual_prompt
 from tgs_pipeline.prompts.ref_thinker import AUDIO, VIDEO, inference_prompt, training_prompt
-from tgs_pipeline.tinyworld.chains import describe_frames, describe_sound, write_parts
+from tgs_pipeline.tinyworld.categories import SOUNDING
+from tgs_pipeline.tinyworld.chains import UNSEEN, describe_frames, describe_sound, write_parts
 from tgs_pipeline.tinyworld.clip import plan_clip
+from tgs_pipeline.tinyworld.facts import NUMBERS, SILENT
 from tgs_pipeline.tinyworld.reasoning import rewrite_reference
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene
@@ -29,7 +31,8 @@ END = "</s>"
 Part = Literal["given", "told", "reasoned", "exercise"]
 _FOREIGN_SHARE = 0.35  # of the chains to be reasoned about: with the transcript of another clip, others without any
 _EXERCISE_SHARE = 0.1  # of what is to be reasoned about
-_WORKED_OUT_WEIGHT = 4.0  # demands, facts, and whether they meet: learned last, and few among many words
+# Demands, facts, whether they meet, and whether an object sounds: learned last, and few among many words.
+_WORKED_OUT_WEIGHT = 4.0
 _TIME_WEIGHT = 2.0  # the times of a description, for which a word must be looked for among all moments
 _TIMES = tuple(f"{time}s" for time in range(11))
 _CAPTIONS_PER_CLIP, _OPENINGS_PER_CLIP = 2, 4
@@ -141,7 +144,10 @@ class TextWriter:
             return [0.0] * len(tokens)
         if part == "told":
             times = {self._ids[time] for time in _TIMES}
-            return [_TIME_WEIGHT if token in times else 1.0 for token in tokens]
+            weights = [_TIME_WEIGHT if token in times else 1.0 for token in tokens]
+            for place in self._heard(tokens):
+                weights[place] = _WORKED_OUT_WEIGHT
+            return weights
         checks, answer = self._sentence_ends(tokens)[:2]
         known = 1.0 if part == "reasoned" else 0.0
         weights = [known if place <= answer else 1.0 for place in range(len(tokens))]
@@ -151,6 +157,12 @@ class TextWriter:
             for place in self._looked_up(tokens, checks, answer):
                 weights[place] = _WORKED_OUT_WEIGHT
         return weights
+
+    def _heard(self, tokens: Sequence[int]) -> list[int]:
+        """What tells whether an object, or something out of view, sounds: silent, or a sound's name, after a source."""
+        sources = {self._ids[source] for source in (*NUMBERS, UNSEEN)}
+        told = {self._ids[name] for name in (SILENT, *SOUNDING)}
+        return [place for place in range(1, len(tokens)) if tokens[place - 1] in sources and tokens[place] in told]
 
     def _decisions(self, tokens: Sequence[int], checks: int, answer: int) -> list[int]:
         """What follows a comma in the checks: the next demand, `keep` or `out`."""

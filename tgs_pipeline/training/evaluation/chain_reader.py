@@ -39,7 +39,8 @@ class Phrase:
 class Listed:
     """An object that is said to be seen, or a sound said to be heard, by its name and what is said of it.
 
-    number: of the object, as `#1`; of a sound that of its source, or `unseen`. None where there is none.
+    number: of the object, as `#1`; of a sound that of its source, or `unseen`. None where there is none. Of an object
+    that is said to make no sound the name is `silent`.
     """
 
     number: str | None
@@ -81,8 +82,7 @@ def read_chain(think: str) -> Chain:
 
 
 def read_list(text: str) -> tuple[list[Listed], list[str]]:
-    """Read `#1 red dog at x2, #1 size 8, #2 blue cat at x5` or `dog is #1, #1 loud`: what is listed, and what cannot be
-    read.
+    """Read `#1 red dog at x2, #1 size 8, #2 blue cat at x5`: what is listed, and what cannot be read.
 
     A statement without a name goes on about what was named before it.
     """
@@ -111,10 +111,7 @@ def _read_statement(text: str) -> tuple[Listed, list[str]]:
         phrases.append(Phrase(kind, match[0]))
         end = match.end()
     rest.append(text[end:].strip())
-    if matched := _OF_SOURCE.fullmatch(text[:start].strip()):
-        name, number = matched.groups()
-    else:
-        number, name = _NUMBERED.fullmatch(text[:start].strip()).groups()  # type: ignore[union-attr]  # matches all
+    number, name = _NUMBERED.fullmatch(text[:start].strip()).groups()  # type: ignore[union-attr]  # matches all
     return Listed(number, name, tuple(phrases)), [words for words in rest if words]
 
 
@@ -184,7 +181,6 @@ def _concluded(sentence: str) -> tuple[str, str] | None:
     return None
 
 
-_OF_SOURCE = re.compile(rf"(.+) is (#\d+|{chains.UNSEEN})")
 _NUMBERED = re.compile(rf"(?:(#\d+|{chains.UNSEEN})(?: |$))?(.*)")
 _PHRASE = re.compile(
     r"(?<![\w-])(?:{})(?![\w-])".format("|".join(f"(?P<kind{n}>{form})" for n, (_, form) in enumerate(_PHRASES)))

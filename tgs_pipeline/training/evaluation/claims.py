@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tgs_pipeline.tinyworld.chains import UNSEEN
-from tgs_pipeline.tinyworld.facts import describe_object, describe_voice, fact, name, number_of, wanted
+from tgs_pipeline.tinyworld.facts import SILENT, describe_object, describe_voice, fact, name, number_of, wanted
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene, SceneObject, Voice
 from tgs_pipeline.tinyworld.solver import PREDICATES, Atom, judge
@@ -90,7 +90,9 @@ def _check_shown(shown: Sequence[Listed], scene: Scene) -> list[Claim]:
 
 def _check_heard(heard: Sequence[Listed], scene: Scene) -> list[Claim]:
     true = [listed for text in _voices(scene).values() for listed in read_list(text)[0]]
-    claims = []
+    silent = [number_of(scene, item) for item in scene.objects if item.voice is None]
+    claims = [_claim("silence", one.number or "no number", silent) for one in heard if one.name == SILENT]
+    heard = [one for one in heard if one.name != SILENT]
     for listed, voice in zip(heard, _match_sounds(heard, true), strict=True):
         source = [voice.number] if voice and voice.number else []
         claims.append(_claim("source", listed.number or "no source", source))

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from published_names import beats, clip_vision, llama
+from published_names import (
+    GROUNDING_DINO_FILE_ONLY,
+    SWIN_B,
+    SWIN_T,
+    beats,
+    clip_vision,
+    grounding_dino,
+    llama,
+    sam2,
+)
 from transformers import BertConfig, BertTokenizer, CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
 from tgs_pipeline.backends.detector import groundingdino
@@ -16,6 +25,8 @@ from tgs_pipeline.models.beats import BEATs, BeatsConfig
 from tgs_pipeline.weights import shapes_of, without_memory
 
 SAM2 = Path(importlib.util.find_spec("sam2").submodule_search_locations[0]) / "configs"
+SAM2_CONFIGS = {"2.0": "sam2/sam2_hiera_{}.yaml", "2.1": "sam2.1/sam2.1_hiera_{}.yaml"}
+HIERA_LARGE = {"embed": 144, "stages": (2, 6, 36, 4), "background": 7}
 
 
 def num_values(shapes):
@@ -53,52 +64,70 @@ def test_llama():
     assert (len(found), num_values(found)) == (291, 6_738_415_616)
 
 
-def write_detector_folder(folder, name):
+def write_file(path, shapes):
+    """A checkpoint of such tensors, which take no room in it."""
+    one = torch.zeros(1)
+    torch.save({"model": {name: one.expand(shape) for name, shape in shapes.items()}}, path)
+
+
+def write_detector_folder(folder, name, shapes):
     text = folder / groundingdino.TEXT_FOLDER
     BertConfig().save_pretrained(text)
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?"]
     BertTokenizer(vocab={word: number for number, word in enumerate(words)}).save_pretrained(text)
-    torch.save({"model": {}}, folder / name)
+    write_file(folder / name, shapes)
     return folder
 
 
 @pytest.mark.parametrize(
-    ("name", "num_tensors", "first", "million"),
+    ("name", "swin", "num_in_file", "million"),
     [
-        ("groundingdino_swint_ogc.pth", 940, (96, 3, 4, 4), (172, 174)),
-        ("groundingdino_swinb_cogcoor.pth", 1108, (128, 3, 4, 4), (232, 235)),
+        ("groundingdino_swint_ogc.pth", SWIN_T, 940, (172, 174)),
+        ("groundingdino_swinb_cogcoor.pth", SWIN_B, 1108, (232, 235)),
     ],
 )
-def test_grounding_dino(tmp_path, name, num_tensors, first, million):
-    """Swin-B: 1108 tensors, as several projects count in the published file."""
-    folder = write_detector_folder(tmp_path, name)
-    tokenizer = groundingdino.load_tokenizer(folder / groundingdino.TEXT_FOLDER)
-    with without_memory():
-        model = groundingdino._build(
-            groundingdino._config(folder / name), text_folder=folder / groundingdino.TEXT_FOLDER, tokenizer=tokenizer
-        )
-    found = shapes_of(model.state_dict())
-    assert found["backbone.0.patch_embed.proj.weight"] == first
-    assert found["bert.encoder.layer.11.output.dense.weight"] == (768, 3072)
-    assert found["transformer.level_embed"] == (4, 256) and found["feat_map.weight"] == (256, 768)
+def test_grounding_dino(tmp_path, name, swin, num_in_file, million):
+    """Swin-B: 1108 tensors, as several projects count in the published file; two of them are no part of the model."""
+    expected = grounding_dino(**swin)
+    in_file = expected | dict.fromkeys(GROUNDING_DINO_FILE_ONLY, (1, 512))
+    assert len(in_file) == len(expected) + 2 == num_in_file
+    folder = write_detector_folder(tmp_path, name, in_file)
+    model, state, _, width = groundingdino.fit(folder)
+    assert shapes_of(model.state_dict()) == expected
+    assert shapes_of(state).items() <= expected.items()
+    assert width == 256
     assert all(tensor.is_meta for tensor in model.parameters())
     assert million[0] * 1e6 < sum(parameter.numel() for parameter in model.parameters()) < million[1] * 1e6
-    assert num_tensors - 2 <= len(found) <= num_tensors + 2
-    with pytest.raises(ValueError, match=r"its config: missing key backbone\.0\.layers\.0\..*; and \d+ more"):
+    in_file["label_enc.bias"] = in_file.pop("feat_map.bias")
+    write_file(folder / name, in_file)
+    with pytest.raises(ValueError, match=r"config: missing key feat_map\.bias; unexpected key label_enc\.bias$"):
         groundingdino.fit(folder)
+
+
+@pytest.mark.parametrize("generation", ["2.0", "2.1"])
+@pytest.mark.parametrize(
+    ("letter", "hiera", "million"),
+    [
+        ("t", {"embed": 96, "stages": (1, 2, 7, 2), "background": 7}, 38.9),
+        ("s", {"embed": 96, "stages": (1, 2, 11, 2), "background": 7}, 46.0),
+        ("b+", {"embed": 112, "stages": (2, 3, 16, 3), "background": 14}, 80.8),
+        ("l", HIERA_LARGE, 224.4),
+    ],
+)
+def test_sam_2(letter, hiera, million, generation):
+    """Millions of values as in the package's README, which cuts them off and gives both generations the same."""
+    with without_memory():
+        found = shapes_of(build_model(SAM2 / SAM2_CONFIGS[generation].format(letter)).state_dict())
+    assert found == sam2(**hiera, generation=generation)
+    assert million <= num_values(found) / 1e6 < million + 0.1
 
 
 def test_sam_2_and_sam_2_1(tmp_path):
     """The two generations differ in three tensors; a file of one is refused by the other, naming them."""
-    configs = {"2.0": SAM2 / "sam2/sam2_hiera_l.yaml", "2.1": SAM2 / "sam2.1/sam2.1_hiera_l.yaml"}
-    one = torch.zeros(1)
-    shapes = {}
-    for version, config in configs.items():
-        with without_memory():
-            shapes[version] = shapes_of(build_model(config).state_dict())
-        state = {name: one.expand(shape) for name, shape in shapes[version].items()}  # takes no room in the file
-        torch.save({"model": state}, tmp_path / f"{version}.pt")
-        assert 224.3e6 < num_values(shapes[version]) < 224.6e6
+    configs = {generation: SAM2 / name.format("l") for generation, name in SAM2_CONFIGS.items()}
+    shapes = {generation: sam2(**HIERA_LARGE, generation=generation) for generation in configs}
+    for generation in configs:
+        write_file(tmp_path / f"{generation}.pt", shapes[generation])
     assert sorted(shapes["2.1"].keys() ^ shapes["2.0"].keys()) == [
         "no_obj_embed_spatial",
         "obj_ptr_tpos_proj.bias",

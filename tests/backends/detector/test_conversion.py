@@ -1,8 +1,11 @@
 import pytest
 import torch
+from published_names import SWIN_B, SWIN_T, grounding_dino
 from safetensors.torch import load_file
+from transformers import BertConfig, GroundingDinoConfig, GroundingDinoForObjectDetection, SwinConfig
 
 from tgs_pipeline.backends.detector.conversion import to_original, to_port
+from tgs_pipeline.weights import shapes_of
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,25 @@ def test_every_tensor_of_the_package_is_made(folders, port_state, original):
                 if "bert.pooler" not in name and "relative_position_index" not in name}  # fmt: skip
     assert made.keys() == expected.keys()
     assert {name: made[name].shape for name in made} == {name: expected[name].shape for name in made}
+
+
+@pytest.mark.parametrize("swin", [SWIN_T, SWIN_B], ids=["swin_t", "swin_b"])
+def test_every_published_tensor_has_its_place_in_the_port(swin):
+    """At the published sizes without memory; only the port's norm that nothing reads is not asked for."""
+    backbone = SwinConfig(
+        embed_dim=swin["embed"], depths=swin["depths"], num_heads=swin["heads"], window_size=swin["window"],
+        out_indices=[2, 3, 4],
+    )  # fmt: skip
+    published = grounding_dino(**swin)
+    made = to_port({name: torch.empty(shape, device="meta") for name, shape in published.items()})
+    model, info = GroundingDinoForObjectDetection.from_pretrained(
+        None, config=GroundingDinoConfig(backbone_config=backbone, text_config=BertConfig()), state_dict=dict(made),
+        device_map="meta", ignore_mismatched_sizes=True, output_loading_info=True,
+    )  # fmt: skip
+    assert not any(info.values()), info
+    assert len(model.state_dict()) == len(made) + 2
+    unused = {name for name in published if "bert.pooler" in name or "relative_position_index" in name}
+    assert shapes_of(to_original(made)) == {name: shape for name, shape in published.items() if name not in unused}
 
 
 def test_query_key_and_value_are_joined_in_that_order():

@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from project import ROOT
+from published_names import GROUNDING_DINO_FILE_ONLY
 from safetensors.torch import load_file, save_file
 
 from tgs_pipeline.backends.detector import groundingdino
@@ -99,6 +100,24 @@ def test_original_names_the_first_wrong_tensor(original_copy):
     change(path, lambda state: state.update({"module.feat_map.bias": torch.zeros(256), "x": torch.zeros(1)}))
     with pytest.raises(ValueError, match="unexpected key x"):
         load_original(original_copy)
+
+
+def test_original_reads_past_two_tensors_and_no_third(original_copy):
+    """The published files hold two tensors that are no part of the package's model; names like theirs are unknown."""
+    path = original_copy / "model.pth"
+    held = torch.load(path, weights_only=True)["model"].keys()
+    assert {f"module.{name}" for name in GROUNDING_DINO_FILE_ONLY} <= held
+    load_original(original_copy)
+    unknown = [
+        "backbone.0.layers.4.blocks.0.attn.relative_position_index",
+        "bert.embeddings.position_ids.0",
+        "bert.pooler.dense.scale",
+        "label_enc.bias",
+    ]
+    change(path, lambda state: state.update({f"module.{name}": torch.zeros(1) for name in unknown}))
+    with pytest.raises(ValueError) as caught:
+        load_original(original_copy)
+    assert str(caught.value).endswith("does not fit its config: " + "; ".join(f"unexpected key {n}" for n in unknown))
 
 
 def test_original_runs_no_code_from_a_checkpoint(original_copy):

@@ -33,6 +33,7 @@ CONFIGS = {
     "groundingdino_swinb_cogcoor": "GroundingDINO_SwinB_cfg",
 }
 TEXT_FOLDER = "bert-base-uncased"
+FILE_ONLY = {"label_enc.weight", "bert.embeddings.position_ids"}  # in published files, not in the package's model
 NO_CHECKPOINTING = {"use_checkpoint": False, "use_transformer_ckpt": False}  # saves memory in training only
 
 
@@ -172,11 +173,11 @@ def _state(model: nn.Module, checkpoint: Path) -> dict[str, torch.Tensor]:
     """The tensors of a checkpoint by the names of the model, all checked; zeros for parameters that nothing reads."""
     content: dict = load_state(checkpoint)
     found = {name.removeprefix("module."): tensor for name, tensor in content.get("model", content).items()}
-    state = {name: tensor for name, tensor in found.items() if not UNUSED_BY_ORIGINAL.match(name)}
     shapes = shapes_of(model.state_dict())
-    expected = {name: shape for name, shape in shapes.items() if not UNUSED_BY_ORIGINAL.match(name)}
-    refuse(mismatches(state, expected), what=f"{checkpoint} does not fit its config")
-    unread = [name for name, tensor in model.named_parameters() if UNUSED_BY_ORIGINAL.match(name) and tensor.is_meta]
+    dead = FILE_ONLY | {name for name in shapes if UNUSED_BY_ORIGINAL.match(name)}
+    refuse(mismatches(found, shapes, dead=dead), what=f"{checkpoint} does not fit its config")
+    state = {name: tensor for name, tensor in found.items() if name not in dead}
+    unread = [name for name, tensor in model.named_parameters() if name in dead and tensor.is_meta]
     return state | {name: torch.zeros(shapes[name]) for name in unread}
 
 

@@ -61,8 +61,8 @@ class _Groups:
             self.next = next(self.groups, None)
         if self.has_frames:
             found = [row["frame_index"] for row in rows]
-            expected = set(sample["frame_indices"]) | {None}
-            if not expected.issuperset(found) if self.some else found != sample["frame_indices"]:
+            fits = {None, *sample["frame_indices"]}.issuperset(found) if self.some else found == sample["frame_indices"]
+            if not fits:
                 raise self._error(sample, f"rows of the frames {found}, expected {sample['frame_indices']}")
         elif len(rows) != 1:
             raise self._error(sample, f"{len(rows)} rows, expected 1")

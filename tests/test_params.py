@@ -100,6 +100,7 @@ def test_parity_that_contradicts_what_upstream_lacks_is_refused(tmp_path, change
         ({"think.backend": "audio_tags", "detect.caption_text": "verbatim"}, "'audio_tags' writes none"),
         ({"features.audio": {"weights": "x", "outputs": "tags"}}, "'ref_thinker', which listens itself"),
         ({"detect.captions": ["s_object", "objects"]}, "which think.backend 'lbru' alone names"),
+        ({"ground.frames": "pivot", "ground.prompt": "objects"}, "set segment.mode to propagate"),
         ({"ground.frames": "pivot", "ground.box_select": "first"}, "set ground.box_select to max"),
         ({"ground.frames": "last", "ground.prompt": "auto"}, "set ground.prompt to one column"),
         ({"ground.frames": "pivot", "ground.selector": "mllm"}, "'mllm' but ground.mllm is null"),

@@ -112,6 +112,11 @@ def _pivots(params: "Params") -> Iterator[str]:
         if ground.prompt == "objects":
             yield "ground.prompt is 'objects', of which each has a frame of its own: set ground.frames to pivot"
         return
+    if ground.prompt == "objects" and params.segment.mode == "frame":
+        yield (
+            "ground.prompt is 'objects', of which several can have one pivot frame, but segment.mode 'frame' masks one "
+            "box in each: set segment.mode to propagate"
+        )
     if ground.prompt == "auto":
         yield f"ground.frames is {ground.frames!r}, where a selector chooses: set ground.prompt to one column"
     if ground.box_select != "max":

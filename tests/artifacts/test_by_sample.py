@@ -40,6 +40,21 @@ def test_only_the_columns_asked_for_are_read(tmp_path):
     assert seen == [{"uid": "a", "row": 0, "frame_index": 0}, {"uid": "a", "row": 0, "frame_index": 1}]
 
 
+def test_some_rows_of_a_sample_are_any_number_of_its_frames_or_of_none(tmp_path):
+    merge(tmp_path)
+    chosen = [SEEN[1], SEEN[1] | {"seen": "again"}, SEEN[2] | {"frame_index": None}]
+    optional = FRAMES.set(2, FRAMES.field("frame_index").with_nullable(True))
+    table.write_rows(tmp_path / "some.parquet", optional, chosen)
+    artifact = Artifact(tmp_path / "some.parquet", optional, some=True)
+    assert [some for _, (some,) in read_by_sample(tmp_path / "samples.parquet", [artifact])] == [
+        chosen[:2], [], chosen[2:]
+    ]  # fmt: skip
+    for row, message in (({"frame_index": 9}, r"rows of the frames \[9\]"), ({"row": 5}, r"rows, expected none")):
+        table.write_rows(tmp_path / "some.parquet", optional, [SEEN[2] | row])
+        with pytest.raises(ValueError, match=r"some\.parquet: b \(row .\) has " + message):
+            list(read_by_sample(tmp_path / "samples.parquet", [artifact]))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 from asked_example import chain, sample, workspace_in, write_frame
 
-from tgs_pipeline.artifacts import boxes, chains, samples, table
+from tgs_pipeline.artifacts import boxes, chains, pivots, samples, table
 from tgs_pipeline.backends.segmenter.base import Prompt
 from tgs_pipeline.execution import Execution, StageError
 from tgs_pipeline.metrics import levels, rle
@@ -74,6 +74,18 @@ def make(folder, prompts: dict[str, list[list[float] | None]], **changes: object
     table.write(place.samples, samples.SCHEMA, [table.from_rows(rows, samples.SCHEMA)])
     table.write(place.boxes, boxes.SCHEMA, [table.from_rows(found, boxes.SCHEMA)])
     return place
+
+
+def choose(place, *chosen: tuple[str, int, str | None, int, list[float] | None]) -> None:
+    """Write pivots: (uid, row, object, frame, box), a window for each of an object."""
+    windows: dict[tuple[int, str | None], int] = {}
+    rows = []
+    for uid, row, name, frame_index, xyxy in chosen:
+        window = windows[row, name] = windows.get((row, name), -1) + 1
+        rows.append(
+            box(uid, row, frame_index, xyxy, rule="pivot_lbru") | {"object": name, "window": window, "score": None}
+        )
+    table.write_rows(place.pivots, pivots.SCHEMA, rows)
 
 
 def run(workspace, folder, *, max_failure_rate: float = 0.0, **changes: object) -> list[dict]:
@@ -212,6 +224,89 @@ def test_the_key_is_of_clip_prompts_and_settings(tmp_path):
     [units] = propagation.units(iter([[first], [second]]), recipe=recipe)
     assert units["key"].to_pylist() == [first.key(recipe), second.key(recipe)]
     assert units["prompts"].to_pylist()[0] == [[{"position": 0, "box_xyxy_px": LEFT}]]
+
+
+def test_objects_with_one_pivot_frame_both_have_a_mask(tmp_path, fake):
+    """The boxes hold one of them; the second sample names the same objects, the third one of them alone."""
+    both = [None, RIGHT, None]
+    workspace = make(tmp_path, {"a_x_1": both, "a_x_2": both, "a_x_3": [None, LEFT, None], "a_x_4": [None] * 3})
+    same = [("dog", 1, LEFT), ("cat", 1, RIGHT)]
+    choose(
+        workspace,
+        *(("a_x_1", 0, *one) for one in same),
+        *(("a_x_2", 1, *one) for one in same),
+        ("a_x_3", 2, None, 1, LEFT),
+        ("a_x_4", 3, "dog", 1, None),
+    )
+    rows = run(workspace, tmp_path)
+    assert fake.clips == 2, "the same objects are tracked once"
+    first, second, third, fourth = rows[:3], rows[3:6], rows[6:9], rows[9:]
+    for one, other in zip(first, second, strict=True):
+        assert (one["status"], one["rle"], one["levels"]) == ("ok", other["rle"], other["levels"])
+        assert mask(one).sum() == 80 * 48  # the union of LEFT and RIGHT
+        shown = levels.foreground(levels.decompress(one["levels"], size=32))
+        assert (shown == mask(one)[::2, ::3]).mean() > 0.9
+    assert [mask(row).sum() for row in third] == [area(LEFT)] * 3
+    assert [row["status"] for row in fourth] == ["no_box"] * 3
+
+
+def test_each_object_has_the_prompts_of_its_windows(tmp_path, fake, monkeypatch):
+    asked = []
+    propagate = fake.propagate
+    monkeypatch.setattr(fake, "propagate", lambda frames, prompts: asked.extend(prompts) or propagate(frames, prompts))
+    workspace = make(tmp_path, {"a_x_1": [LEFT, None, RIGHT]})
+    chosen = [("dog", 0, LEFT), ("dog", 2, LEFT), ("cat", 1, None), ("cat", 2, RIGHT)]
+    choose(workspace, *(("a_x_1", 0, *one) for one in chosen))
+    run(workspace, tmp_path)
+    assert [[(one.position, one.box_xyxy_px.tolist()) for one in some] for some in asked] == [
+        [(0, LEFT), (2, LEFT)],
+        [(2, RIGHT)],
+    ]
+
+
+def test_one_object_has_the_key_it_had_from_its_boxes(tmp_path):
+    workspace = make(tmp_path, {"a_x_1": [LEFT, None, RIGHT]})
+    recipe = segment.Recipe(stage="propagate", version=1, params={}, weights="w")
+    [[from_boxes]] = propagation.clips(workspace, num_annotations=None)
+    choose(workspace, ("a_x_1", 0, None, 0, LEFT), ("a_x_1", 0, None, 2, RIGHT))
+    [[from_pivots]] = propagation.clips(workspace, num_annotations=None)
+    assert from_pivots.key(recipe) == from_boxes.key(recipe)
+
+
+def test_objects_of_a_sample_share_the_pixels_of_the_clip(tmp_path, fake):
+    """Where they overlap the surer one has the pixel, the first of equal ones; the union is the same."""
+    workspace = make(tmp_path, {"a_x_1": [None, RIGHT, None]})
+    choose(workspace, ("a_x_1", 0, "dog", 1, LEFT), ("a_x_1", 0, "cat", 1, RIGHT))
+    recorded = tmp_path / "sounding.json"
+    recorded.write_text('{"vid": {"dog": [[0, 1]]}}')
+    table.write_rows(workspace.chains, chains.SCHEMA, [chain("a_x_1", 0, "dog. cat")])
+    rows = run(
+        workspace, tmp_path, exclusive={"background_logit": -1.0, "num_annotations": 1},
+        silent_frames="drop", sounding=str(recorded),
+    )  # fmt: skip
+    assert [mask(row).sum() for row in rows] == [80 * 48] + [area(RIGHT) - 8 * 48] * 2
+
+
+def test_pivots_of_other_samples_are_refused(tmp_path, fake):
+    workspace = make(tmp_path, {"a_x_1": [LEFT, None, None]})
+    choose(workspace, ("a_x_1", 0, None, 7, LEFT))
+    with pytest.raises(ValueError, match=r"pivots\.parquet: a_x_1 \(row 0\) has rows of the frames \[7\], expected"):
+        run(workspace, tmp_path)
+
+
+def test_each_object_is_dropped_in_its_silent_seconds(tmp_path, fake):
+    workspace = make(tmp_path, {"a_x_1": [None, RIGHT, None]})
+    choose(workspace, ("a_x_1", 0, "Dog", 1, LEFT), ("a_x_1", 0, "cat", 1, RIGHT))
+    table.write_rows(workspace.chains, chains.SCHEMA, [chain("a_x_1", 0, "Dog. cat")])
+    recorded = tmp_path / "sounding.json"
+    recorded.write_text('{"vid": {"dog": [[0, 2]], "cat": [[1, 2]]}}')
+    rows = run(workspace, tmp_path, silent_frames="drop", sounding=str(recorded))
+    assert [(row["status"], mask(row).sum()) for row in rows] == [("ok", area(LEFT)), ("ok", 80 * 48), ("silent", 0)]
+    assert (rows[2]["reason"], rows[2]["levels"]) == ("none of its objects sounds", None)
+    assert fake.clips == 1
+    recorded.write_text('{"vid": {"dog": []}}')  # of the cat it says nothing
+    again = run(workspace, tmp_path, silent_frames="drop", sounding=str(recorded))
+    assert [mask(row).sum() for row in again] == [area(RIGHT)] * 3 and fake.clips == 1
 
 
 def test_silent_frames_are_dropped_where_the_file_tells(tmp_path, fake):

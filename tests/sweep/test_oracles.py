@@ -54,7 +54,9 @@ def test_true_boxes_replace_what_was_looked_for(workspace):
                 | {"num_candidates": 1, "rule": "s_object", "status": status, "reason": None}
             )
     table.write_rows(workspace.boxes, boxes.SCHEMA, found)
+    workspace.pivots.write_bytes(b"of those boxes")
     oracles.write_true_boxes(workspace)
+    assert not workspace.pivots.exists()
     rows = list(table.read_rows(workspace.boxes, boxes.SCHEMA))
     assert rows[0]["box_xyxy_px"] == [32, 16, 64, 32]  # twice the size of the mask
     assert [row["status"] for row in rows] == ["ok", "no_box", "no_box", "no_box", "no_caption", "no_caption"]

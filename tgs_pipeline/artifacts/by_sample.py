@@ -1,6 +1,7 @@
 """Artifacts beside the samples that their rows belong to: a streaming merge, in the order of samples.
 
-Artifacts with a column `frame_index` hold a row for each frame of each sample, the others one for each sample.
+Artifacts with a column `frame_index` hold a row for each frame of each sample, the others one for each sample; `some`
+are rows of any number, about frames of the sample or about none.
 Memory holds the rows of one sample and one row group of each artifact.
 """
 
@@ -17,11 +18,15 @@ from tgs_pipeline.artifacts.table import read_rows
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file to merge. columns: the ones to read, with uid, row and, where there is one, frame_index; None = all."""
+    """A file to merge.
+
+    columns: the ones to read, with uid, row and, where there is one, frame_index; None = all. some: see above.
+    """
 
     path: Path
     schema: pa.Schema
     columns: list[str] | None = None
+    some: bool = False
 
 
 def read_by_sample(path: Path, artifacts: Sequence[Artifact]) -> Iterator[tuple[dict, list[list[dict]]]]:
@@ -43,6 +48,7 @@ class _Groups:
     def __init__(self, artifact: Artifact) -> None:
         self.path = artifact.path
         self.has_frames = "frame_index" in artifact.schema.names
+        self.some = artifact.some
         rows = read_rows(artifact.path, artifact.schema, columns=artifact.columns)
         self.groups = groupby(rows, key=lambda row: (row["uid"], row["row"]))
         self.next = next(self.groups, None)
@@ -55,7 +61,8 @@ class _Groups:
             self.next = next(self.groups, None)
         if self.has_frames:
             found = [row["frame_index"] for row in rows]
-            if found != sample["frame_indices"]:
+            fits = {None, *sample["frame_indices"]}.issuperset(found) if self.some else found == sample["frame_indices"]
+            if not fits:
                 raise self._error(sample, f"rows of the frames {found}, expected {sample['frame_indices']}")
         elif len(rows) != 1:
             raise self._error(sample, f"{len(rows)} rows, expected 1")

@@ -1,7 +1,7 @@
 """segment: boxes -> the mask and score map of each frame of each sample.
 
-Inputs: samples, boxes, the frames themselves; chains, where masks of silent objects are dropped. Output:
-artifacts/masks/masks.parquet, a row for each row of boxes and in their order.
+Inputs: samples, boxes, the frames themselves; pivots, where boxes are tracked from them; chains, where masks of silent
+objects are dropped. Output: artifacts/masks/masks.parquet, a row for each row of boxes and in their order.
 
 - mode `frame`: computed once for each distinct (frame, box). Where there is no box, the mask is all background and
   keeps the status and reason of the box.

@@ -1,8 +1,9 @@
 """Propagation: boxes of a clip -> masks of all its frames. A unit of work is a clip with the prompts of its objects.
 
-Every box of a sample is a prompt, whichever frames `ground` leaves them in; a sample is about one object, or about
-several that have names (the sounding objects of AVS), whose masks are merged. Objects are tracked alone, unless those
-of a clip share its pixels (`segment.exclusive`). Where a sample has no box at all there is nothing to track.
+Prompts are the pivots that `ground` chose, or where it chooses none, every box of a sample. A sample is about one
+object, or about several that have names (the sounding objects of AVS), each with prompts of its own; its mask is the
+union of those that sound. Objects are tracked alone, unless those of a clip share its pixels (`segment.exclusive`).
+Where a sample has no box at all there is nothing to track.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tgs_pipeline.artifacts import boxes, table
+from tgs_pipeline.artifacts import boxes, pivots, table
 from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
 from tgs_pipeline.backends.segmenter.base import Prompt, Propagator
 from tgs_pipeline.data.media import check_content, read_image
@@ -93,26 +94,39 @@ class Group:
         return next(one.sample for one in self.sampled if one.objects)
 
 
-def from_boxes(sample: dict, rows: list[dict]) -> Sampled:
-    """A sample whose boxes are all of one object."""
-    prompts = tuple((at, row["box_xyxy_px"]) for at, row in enumerate(rows) if row["box_xyxy_px"] is not None)
-    return Sampled(sample, rows, (Tracked(None, prompts),) if prompts else ())
-
-
 def clips(workspace: Workspace, *, num_annotations: int | None) -> Iterator[list[Group]]:
     """Stream the groups of each clip; samples of a clip must follow each other.
 
     num_annotations: each sample is its own group (and its own clip here) where None; else samples k, k + n, k + 2 n
     and so on of a clip are its objects in the words of annotator k (of n), and one group (UPSTREAM_FACTS 5.2).
     """
-    merged = read_by_sample(workspace.samples, [Artifact(workspace.boxes, boxes.SCHEMA)])
-    sampled = (from_boxes(sample, rows) for sample, (rows,) in merged)
+    sampled = _sampled(workspace)
     if num_annotations is None:
         yield from ([Group((one,))] for one in sampled)
         return
     for _, clip in groupby(sampled, key=lambda one: one.sample["vid"]):
         whole = list(clip)
         yield [Group(tuple(whole[number::num_annotations])) for number in range(min(num_annotations, len(whole)))]
+
+
+def _sampled(workspace: Workspace) -> Iterator[Sampled]:
+    """Stream the samples. The boxes have one prompt for each frame at most, the pivots one for each object in it."""
+    artifacts = [Artifact(workspace.boxes, boxes.SCHEMA)]
+    if workspace.pivots.exists():
+        artifacts.append(Artifact(workspace.pivots, pivots.SCHEMA, some=True))
+    for sample, (rows, *chosen) in read_by_sample(workspace.samples, artifacts):
+        yield Sampled(sample, rows, _objects(sample, chosen[0] if chosen else rows))
+
+
+def _objects(sample: dict, prompts: Sequence[dict]) -> tuple[Tracked, ...]:
+    """What the prompts of a sample are of, in their order. prompts: rows of pivots, or of boxes, which name nothing."""
+    positions = {frame_index: position for position, frame_index in enumerate(sample["frame_indices"])}
+    found: dict[str | None, list[tuple[int, list[float]]]] = {}
+    for row in prompts:
+        if row["box_xyxy_px"] is not None:
+            prompt = (positions[row["frame_index"]], row["box_xyxy_px"])
+            found.setdefault(row.get("object"), []).append(prompt)
+    return tuple(Tracked(name, tuple(some)) for name, some in found.items())
 
 
 def units(found: Iterator[list[Group]], *, recipe: Recipe) -> Iterator[pa.Table]:

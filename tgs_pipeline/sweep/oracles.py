@@ -25,6 +25,7 @@ def write_true_names(workspace: Workspace) -> None:
 def write_true_boxes(workspace: Workspace) -> None:
     """Replace the boxes of the workspace by those of the ground truth, where the stage ground looked for one."""
     table.write_rows(workspace.boxes, boxes.SCHEMA, _boxes(workspace))
+    workspace.pivots.unlink(missing_ok=True)  # of the boxes that are no more; masks would be tracked from them
 
 
 def _chain(sample: dict) -> dict:

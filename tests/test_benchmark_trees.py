@@ -1,0 +1,150 @@
+"""Trees in the layouts of the benchmarks, with pictures of the tiny world, through the real stages of the profiles."""
+
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmark_example import NUM_FRAMES, run_stages, tiny_profile, write_ms3
+from choosing_example import server_params
+from data.expressions_example import FRAMES, PALETTE, write_mevis, write_ref_davis17, write_ref_youtube_vos
+from multimodal_server import KEY, KEY_NAME, serve, text_of
+from PIL import Image
+from project import ROOT
+from recordings import write_recordings
+
+from tgs_pipeline.artifacts import boxes, masks, pivots, table
+from tgs_pipeline.metrics import rle
+from tgs_pipeline.rvos import benchmark, export
+from tgs_pipeline.tinyworld.clip import Clip, generate_clip
+from tgs_pipeline.workspace import Workspace
+
+UP_TO_SCORE = ("manifest", "features", "think", "detect", "ground", "segment", "score")
+WRITERS = {"ref_youtube_vos": write_ref_youtube_vos, "ref_davis17": write_ref_davis17, "mevis": write_mevis}
+SENTENCES = (  # of the trees made by hand -> about what the clip shows
+    (rb"the left one|both|the caf\S+ \w+ 1", b"the piano"),
+    (rb"the right one|one|the caf\S+ \w+ 2", b"the guitar"),
+)
+
+
+@pytest.fixture(scope="module")
+def clip() -> Clip:
+    """A man (object 0), a piano (1) and a guitar (2), which stand still."""
+    made = generate_clip(20, "test_s", 11)
+    assert [one.category for one in made.plan.scene.objects] == ["man", "piano", "guitar"]
+    return made
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("TGS_CACHE", str(tmp_path / "rows"))
+    monkeypatch.setenv(KEY_NAME, KEY)
+
+
+def iou(one: np.ndarray, other: np.ndarray) -> float:
+    return np.logical_and(one, other).sum() / np.logical_or(one, other).sum()
+
+
+def shown(workspace: Workspace) -> np.ndarray:
+    """The masks of all rows, bool (rows, H, W)."""
+    rows = table.read_rows(workspace.masks, masks.SCHEMA)
+    return np.stack([rle.decode(row["rle"], height=row["height"], width=row["width"]) for row in rows])
+
+
+def test_ms3_with_two_objects_that_show_best_in_one_frame(tmp_path, clip):
+    piano, guitar = clip.masks[1:, :NUM_FRAMES]
+    root, recordings = tmp_path / "AVSBench", tmp_path / "gpt_results"
+    root.mkdir()
+    write_ms3(root, {"v_1": clip.frames[:NUM_FRAMES]}, {"v_1": piano | guitar})
+    write_recordings(
+        recordings,
+        objects={"v_1": "{'piano': 3, 'guitar': 3}"},
+        boxes={"v_1": {"piano": "1", "guitar": "1"}},
+    )
+    model = {"provider": "replay", "recordings": str(recordings)}
+    params = tiny_profile("al-ref-sam2-ms3", root, model=model)
+    workspace = Workspace(artifacts=tmp_path / "artifacts", dataset=root)
+    run_stages(params, workspace, UP_TO_SCORE)
+
+    chosen = list(table.read_rows(workspace.pivots, pivots.SCHEMA))
+    assert [(row["object"], row["frame_index"], row["status"]) for row in chosen] == [
+        ("piano", 2, "ok"), ("guitar", 2, "ok")
+    ]  # fmt: skip
+    found = list(table.read_rows(workspace.boxes, boxes.SCHEMA))
+    assert [row["box_xyxy_px"] is not None for row in found] == [False, False, True, False, False]
+    together = shown(workspace)
+    assert iou(together[2], piano[2] | guitar[2]) > 0.7  # in the frame of the prompts, which needs no memory
+    assert all((together[2] & one[2]).sum() > 0.7 * one[2].sum() for one in (piano, guitar))
+    metrics = json.loads(workspace.metrics.read_text())
+    assert metrics["protocol"] == "alref" and metrics["splits"]["test"]["coverage"] == 1
+    assert 0.7 / NUM_FRAMES < metrics["splits"]["test"]["J"] <= 1
+
+    recorded = tmp_path / "sounding.json"
+    recorded.write_text(json.dumps({"v_1": {"piano": [[0, 2]], "guitar": [[0, 4]]}}))
+    silent = tiny_profile(
+        "al-ref-sam2-ms3", root, model=model, sections={"segment": {"silent_frames": "drop", "sounding": str(recorded)}}
+    )
+    run_stages(silent, workspace, ("segment", "score"))
+    heard = shown(workspace)
+    assert (heard[:2] == together[:2]).all() and not heard[4].any()
+    assert iou(heard[2], guitar[2]) > 0.5 > iou(heard[2], piano[2])
+
+
+def put_clip(root: Path, clip: Clip) -> None:
+    """Replace what a tree made by hand shows and says: frames of the clip, the piano as label 1, the guitar as 2."""
+    labels = (clip.masks[1] + 2 * clip.masks[2]).astype(np.uint8)
+    for path in root.rglob("*.jpg"):
+        Image.fromarray(clip.frames[FRAMES.index(path.stem)]).save(path, quality=95)
+    for path in root.rglob("*.png"):
+        image = Image.fromarray(labels[FRAMES.index(path.stem)], mode="P")
+        image.putpalette(PALETTE)
+        image.save(path)
+    for path in [*root.rglob("meta_expressions.json"), *root.rglob("*.txt")]:
+        text = path.read_bytes()
+        for old, new in SENTENCES:
+            text = re.sub(rb'"(' + old + rb')"', b'"' + new + b'"', text)
+        path.write_bytes(text)
+    if (known := root / "valid_u" / "mask_dict.json").exists():
+        size = list(labels.shape[1:])
+        runs = {
+            str(number): [
+                {"size": size, "counts": rle.encode(labels[at] == label).decode()} for at in range(len(FRAMES))
+            ]
+            for number, label in ((7, 1), (8, 2))
+        }
+        known.write_text(json.dumps(runs))
+
+
+@pytest.mark.parametrize(
+    ("name", "adapter", "split", "num_images"),
+    [
+        ("ytvos", "ref_youtube_vos", "train", 4),
+        ("davis", "ref_davis17", "val", 8),
+        ("mevis", "mevis", "valid_u", 4),
+    ],
+)
+def test_referred_objects_are_exported_and_scored(tmp_path, clip, name, adapter, split, num_images):
+    root = tmp_path / "data"
+    WRITERS[adapter](root)
+    put_clip(root, clip)
+    workspace = Workspace(artifacts=tmp_path / "artifacts", dataset=root)
+    with serve(lambda request: "[2]" if "choose the one frame" in text_of(request) else "[1]") as server:
+        params = tiny_profile(
+            f"al-ref-sam2-{name}", root, split=split, model=server_params(server.base_url).model_dump(),
+            sections={"ground": {"window": {"num_frames": 5, "step": 1}}},  # the trees have two frames
+        )  # fmt: skip
+        run_stages(params, workspace, UP_TO_SCORE)
+    chosen = list(table.read_rows(workspace.pivots, pivots.SCHEMA))
+    assert {(row["frame_index"], row["status"], row["object"]) for row in chosen} == {(1, "ok", None)}
+    metrics = json.loads(workspace.metrics.read_text())
+    assert metrics["splits"][split]["coverage"] == 1
+    out = tmp_path / ("results" if adapter == "ref_davis17" else "results.zip")
+    assert export.run(params, workspace, out=out, split=split) == num_images
+    if out.suffix:
+        with zipfile.ZipFile(out) as archive:
+            archive.extractall(tmp_path / "results")
+    result = benchmark.run(params, root, pred=tmp_path / "results", split=split)
+    assert result.mean["J"] > 0.7 / len(FRAMES), "the mask of the pivot alone makes that"

@@ -1,18 +1,28 @@
 """Reasoning chains from ground truth: what is asked, seen and heard, which candidates fail and why, and the answer.
 
-Objects are listed from left to right, then, in the same order, the sound of each or that it is silent, and the sounds
-of nothing in view last. (Where only those were listed that sound, one word had to tell at once which of them all is the
-next: a small model gave the sounds of things out of view to those in view.) Then stands, as a value, what each demand
-comes to in this clip; a candidate is struck out at the first that it fails. `s_object` is
-the category, with the colour before it only where the clip shows more than one of that category. The line with a box,
-which the prompt also asks for, is left out: no stage reads it.
+What is shown is told object by object from left to right, and then the sizes of those that are not alone of their
+category: that there is another can be read by then, and need not be foreseen. What is heard is told in the same order,
+of each object that it is silent or how it sounds, then the sounds of nothing in view: where only those were listed that
+sound, one word had to say which of them all is the next, and a small model gave the sounds of things out of view to
+those in view. Then stands, as a value, what each demand comes to in this clip; a candidate is struck out at the first
+that it fails. `s_object` is the category, with the colour before it only where the clip shows more than one of that
+category. The line with a box, which the prompt also asks for, is left out: no stage reads it.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from tgs_pipeline.tinyworld.facts import SILENT, describe_object, describe_voice, fact, name, number_of, wanted
+from tgs_pipeline.tinyworld.facts import (
+    SILENT,
+    describe_object,
+    describe_sizes,
+    describe_voice,
+    fact,
+    name,
+    number_of,
+    wanted,
+)
 from tgs_pipeline.tinyworld.facts import WORDS as _FACTS
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene, SceneObject
@@ -71,8 +81,8 @@ def write_parts(rng: np.random.Generator, scene: Scene, reference: Reference) ->
 
 def describe_frames(rng: np.random.Generator, scene: Scene) -> str:
     """Say in one sentence what is seen."""
-    seen = ", ".join(describe_object(scene, item) for item in scene.from_left())
-    return str(rng.choice(_SHOWS)).format(items=seen)
+    seen = [describe_object(scene, item) for item in scene.from_left()]
+    return str(rng.choice(_SHOWS)).format(items=", ".join([*seen, *describe_sizes(scene)]))
 
 
 def describe_sound(rng: np.random.Generator, scene: Scene, *, numbered: bool) -> str:

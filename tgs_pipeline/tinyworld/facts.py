@@ -7,7 +7,7 @@ statement names its object, and each demand what it compares with: a small langu
 word that it knows.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from tgs_pipeline.tinyworld.categories import CATEGORIES, categories_with_function, name_with_color
@@ -17,6 +17,7 @@ from tgs_pipeline.tinyworld.solver import Atom
 NUMBERS = tuple(f"#{number}" for number in range(1, 5))  # of objects, of which a scene has four at most
 NONE = "none"
 SILENT = "silent"
+_WHOLE = "seen always"
 LOUDNESS: Mapping[int, str] = MappingProxyType({1: "faint", 2: "soft", 3: "loud", 4: "booming"})
 RHYTHM: Mapping[float | None, str] = MappingProxyType({None: "flat", 1.0: "slow", 2.0: "steady", 4.0: "fast"})
 
@@ -50,17 +51,21 @@ def position(item: SceneObject) -> str:
 
 
 def describe_object(scene: Scene, item: SceneObject) -> str:
-    """All that is seen of an object; its size only beside others of its category."""
+    """All that is seen of an object, but for its size."""
     statements = [f"{name(item)} {position(item)}"]
     if item.motion != "still":
         statements.append(f"moving {item.motion}")
     if not all(item.visible):
         statements.append(_seen(item))
-    if len(scene.of_category(item.category)) > 1:
-        statements.append(f"size {size(item)}")
     if item.player is not None:
         statements.append("played")
     return ", ".join(f"{number_of(scene, item)} {statement}" for statement in statements)
+
+
+def describe_sizes(scene: Scene) -> list[str]:
+    """The sizes of those that are not alone of their category."""
+    twins = [item for item in scene.from_left() if len(scene.of_category(item.category)) > 1]
+    return [f"{number_of(scene, item)} size {size(item)}" for item in twins]
 
 
 def describe_voice(category: str, voice: Voice, *, source: str | None) -> str:
@@ -91,7 +96,7 @@ def fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
         case "enters":
             return f"comes {item.first_frame}s"
         case "leaves":
-            return f"goes {item.last_frame + 1}s"
+            return f"goes {item.last_frame}s"
         case "biggest" | "smallest":
             return f"size {size(item)}"
         case "played":
@@ -141,7 +146,13 @@ def _of_anchor(scene: Scene, atom: Atom, category: str) -> str:
 
 
 def _seen(item: SceneObject) -> str:
-    return f"seen {item.first_frame}s to {item.last_frame + 1}s"
+    """Every second in which it is in view, where it is not so all the time."""
+    return f"seen {_listed(range(item.first_frame, item.last_frame + 1))}" if not all(item.visible) else _WHOLE
+
+
+def _listed(seconds: Iterable[int]) -> str:
+    """Seconds one by one: that something is there can be read, that it ended cannot."""
+    return " ".join(f"{second}s" for second in seconds)
 
 
 def _loudness(voice: Voice) -> str:
@@ -153,9 +164,9 @@ def _start(voice: Voice) -> str:
 
 
 def _seconds(voice: Voice) -> str:
-    """Every second in which it sounds: that one sounds is there to be read, that it ended is not."""
+    """Every second in which it sounds."""
     sounding = (second for event in voice.events for second in range(round(event.onset_sec), round(event.offset_sec)))
-    return "in " + " ".join(f"{second}s" for second in sounding)
+    return f"in {_listed(sounding)}"
 
 
 def _duration(voice: Voice) -> str:
@@ -193,9 +204,9 @@ _FIXED: Mapping[str, str] = MappingProxyType(
         "silent": SILENT,
         "always": "lasts 10s",
         "stationary": "still",
-        "whole": "seen 0s to 10s",
+        "whole": _WHOLE,
         "enters": "comes after 0s",
-        "leaves": "goes before 10s",
+        "leaves": "goes before 9s",
         "played": "played",
     }
 )

@@ -15,7 +15,7 @@ PhraseKind = Literal["place", "motion", "visibility", "size", "played", "seconds
 _PHRASES: tuple[tuple[PhraseKind, str], ...] = (
     ("place", r"at x\d+(?: to x\d+)?"),
     ("motion", r"moving \w+"),
-    ("visibility", r"seen \d+s to \d+s"),
+    ("visibility", r"seen(?: \d+s)+"),
     ("size", r"size \d+"),
     ("played", r"played"),
     ("seconds", r"in \d+s(?: \d+s)*"),
@@ -84,7 +84,7 @@ def read_chain(think: str) -> Chain:
 def read_list(text: str) -> tuple[list[Listed], list[str]]:
     """Read `#1 red dog at x2, #1 size 8, #2 blue cat at x5`: what is listed, and what cannot be read.
 
-    A statement without a name goes on about what was named before it.
+    A statement without a name is about what was named last with its number.
     """
     listed: list[Listed] = []
     unreadable: list[str] = []
@@ -93,10 +93,12 @@ def read_list(text: str) -> tuple[list[Listed], list[str]]:
         unreadable += rest
         if found.name:
             listed.append(found)
-        elif listed and found.phrases and found.number == listed[-1].number:
-            listed[-1] = replace(listed[-1], phrases=listed[-1].phrases + found.phrases)
-        else:
+            continue
+        place = max((place for place, one in enumerate(listed) if one.number == found.number), default=None)
+        if place is None or not found.phrases:
             unreadable.append(statement)
+        else:
+            listed[place] = replace(listed[place], phrases=listed[place].phrases + found.phrases)
     return listed, unreadable
 
 

@@ -94,7 +94,7 @@ def test_chains_have_the_published_shape_and_the_right_answer(chains):
         if reference.target is None:
             assert match.groups()[1:] == ("null", "null")
         else:
-            assert match.groups()[1:] == describe_target(scene, scene.objects[reference.target])
+            assert match.groups()[1:] == describe_target(scene.objects[reference.target])
 
 
 def test_every_candidate_is_kept_or_struck_out_as_the_solver_says(chains):
@@ -125,7 +125,7 @@ def test_chains_stay_short(chains):
     assert max(len(split_words(chain)) for _, _, chain in chains) < 240
 
 
-def test_the_colour_is_named_where_the_category_is_not_enough():
+def test_s_object_is_the_category_with_its_colour_and_f_object_its_place_too():
     scene = make_scene(make_object(0, "cat", color="red"), make_object(1, "cat"), make_object(2, "man"))
-    assert describe_target(scene, scene.objects[0]) == ("the red cat on the left", "red cat")
-    assert describe_target(scene, scene.objects[2]) == ("the man in blue on the right", "man")
+    assert describe_target(scene.objects[0]) == ("the red cat on the left", "red cat")
+    assert describe_target(scene.objects[2]) == ("the man in blue on the right", "man in blue")

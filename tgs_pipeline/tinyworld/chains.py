@@ -5,8 +5,8 @@ category: that there is another can be read by then, and need not be foreseen. W
 of each object that it is silent or how it sounds, then the sounds of nothing in view: where only those were listed that
 sound, one word had to say which of them all is the next, and a small model gave the sounds of things out of view to
 those in view. Then stands, as a value, what each demand comes to in this clip; a candidate is struck out at the first
-that it fails. `s_object` is the category, with the colour before it only where the clip shows more than one of that
-category. The line with a box, which the prompt also asks for, is left out: no stage reads it.
+that it fails. `s_object` is the category with its colour, which is one object of a clip; `f_object` says where it is,
+too. The line with a box, which the prompt also asks for, is left out: no stage reads it.
 """
 
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ def write_parts(rng: np.random.Generator, scene: Scene, reference: Reference) ->
     else:
         target = scene.objects[reference.target]
         thoughts.append(str(rng.choice(_CONCLUDES)).format(number=number_of(scene, target), name=name(target)))
-        f_object, s_object = describe_target(scene, target)
+        f_object, s_object = describe_target(target)
     return opening, _REST.format(thoughts=" ".join(thoughts), f_object=f_object, s_object=s_object)
 
 
@@ -104,10 +104,9 @@ def describe_sound(rng: np.random.Generator, scene: Scene, *, numbered: bool) ->
     return str(rng.choice(_HEARS)).format(items=", ".join(heard))
 
 
-def describe_target(scene: Scene, item: SceneObject) -> tuple[str, str]:
+def describe_target(item: SceneObject) -> tuple[str, str]:
     """Return (f_object, s_object): the fine-grained and the simplified description."""
-    twins = len(scene.of_category(item.category)) > 1
-    return f"the {name(item)}{place_of(item)}", name(item) if twins else item.category
+    return f"the {name(item)}{place_of(item)}", name(item)
 
 
 def _source(scene: Scene, item: SceneObject) -> str:

@@ -15,7 +15,7 @@ def true_answer(scene: Scene, atoms: tuple[Atom, ...]) -> str | None:
     """The `s_object` that a reference means in a scene: a name, NULL for nothing, None where that is not clear."""
     target = solve(scene, atoms)
     if target is not None:
-        return describe_target(scene, scene.objects[target])[1]
+        return describe_target(scene.objects[target])[1]
     return NULL if is_unsatisfied(scene, atoms) else None
 
 

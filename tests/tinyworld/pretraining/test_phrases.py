@@ -99,7 +99,7 @@ def test_places_are_worded_as_f_object_words_them():
         for item in scene.objects:
             place = place_of(item)
             assert place in PLACES
-            assert Query(item.category, item.color, place).text(article=True) == describe_target(scene, item)[0]
+            assert Query(item.category, item.color, place).text(article=True) == describe_target(item)[0]
 
 
 def test_drawn_phrases_are_what_they_are_drawn_for():

@@ -61,7 +61,7 @@ class Question:
     @property
     def s_object(self) -> str | None:
         """The right simplified description, None for a null reference."""
-        return None if self.target is None else describe_target(self.scene, self.target)[1]
+        return None if self.target is None else describe_target(self.target)[1]
 
     @property
     def group(self) -> Group | None:
@@ -78,7 +78,7 @@ class Question:
     @property
     def chance(self) -> float:
         """The probability that one object of the clip, drawn at random, has the right description."""
-        return 1 / len({describe_target(self.scene, item)[1] for item in self.scene.objects})
+        return 1 / len({describe_target(item)[1] for item in self.scene.objects})
 
 
 def questions_of(plan: ClipPlan, *, seed: int, split: Split) -> Iterator[Question]:

@@ -53,7 +53,7 @@ def test_a_chain_by_hand():
     ):
         opening, found, told = told.partition(part)  # the opening of a sentence is one of several
         assert found and len(opening.split()) <= 5, (part, lines[1])
-    answer = ["<f_object> the red dog in the middle </f_object>", "<s_object> dog </s_object>"]
+    answer = ["<f_object> the red dog in the middle </f_object>", "<s_object> red dog </s_object>"]
     assert [lines[0], *lines[2:]] == ["<think>", "</think>", "<answer>", *answer, "</answer>"]
 
 

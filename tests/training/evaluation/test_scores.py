@@ -12,7 +12,9 @@ SCENE = make_scene(make_object(0, "cat", color="red"), make_object(1, "cat"), ma
 MEASURE = {what.name: what for what in MEASURES}
 
 
-def outcome(s_object, *, target, kind="color", f_object="x", style="plain", split="test_s", blind="man", think="no"):
+def outcome(
+    s_object, *, target, kind="color", f_object="x", style="plain", split="test_s", blind="man in blue", think="no"
+):
     null = "null_m" if target is None else None
     question = Question(5, split, "clip", style, Reference(kind, "The one.", "a", (), target), SCENE, null)
     text = f"<think>{think}</think><answer><f_object>{f_object}</f_object><s_object>{s_object}</s_object></answer>"
@@ -42,18 +44,19 @@ def test_s_object_is_compared_whole_in_any_case():
     outcomes = [outcome(name, target=0) for name in said]
     assert counts(outcomes, "s_object, test_s") == (2, 6)
     assert counts(outcomes, "present called null") == (1, 6)
-    assert counts([outcome("man", target=2, split="test_u")], "s_object, test_u") == (1, 1)
+    persons = [outcome(name, target=2, split="test_u") for name in ("Man in blue", "man", "blue man", "man in red")]
+    assert counts(persons, "s_object, test_u") == (1, 4)
 
 
 def test_each_measure_counts_its_own_questions():
     outcomes = [
         outcome("red cat", target=0),
         outcome("red cat", target=0, kind="first"),
-        outcome("man", target=0, kind="sounding_beside"),
+        outcome("man in blue", target=0, kind="sounding_beside"),
         outcome("red cat", target=0, kind="loudest", split="test_u"),
         outcome("red cat", target=0, style="reasoning", kind="reasoning"),
         outcome("null", target=None, split="test_n"),
-        outcome("man", target=None, split="test_n"),
+        outcome("man in blue", target=None, split="test_n"),
     ]
     expected = {
         "s_object, test_s": (2, 3),
@@ -75,8 +78,8 @@ def test_baselines_stand_beside():
         outcome("red cat", target=0, blind="blue cat"),
         outcome("red cat", target=0, blind="red cat"),
         outcome("null", target=None, blind=None),
-        outcome("null", target=None, blind="man"),
-        outcome("null", target=None, blind="man"),
+        outcome("null", target=None, blind="man in blue"),
+        outcome("null", target=None, blind="man in blue"),
     ]
     found = measure(outcomes, MEASURE["s_object, test_s"])
     assert (found.chance, found.blind) == (pytest.approx(1 / 3), 0.5)
@@ -86,7 +89,7 @@ def test_baselines_stand_beside():
 
 def test_an_unreadable_reply_is_neither_right_nor_null():
     question = outcome("red cat", target=0).question
-    words = BlindAnswer(None, "man")
+    words = BlindAnswer(None, "man in blue")
     cut = judge(question, reply_of("<think>no</think><s_object>red cat</s_object>"), blind=words)
     nothing = judge(outcome("null", target=None).question, reply_of("no"), blind=words)
     assert counts([cut], "s_object, test_s") == (0, 1)
@@ -107,15 +110,17 @@ def test_an_unreadable_reply_is_neither_right_nor_null():
     ],
 )
 def test_f_object_must_tell_twins_apart(f_object, is_right):
-    outcomes = [outcome("x", target=0, f_object=f_object), outcome("man", target=2, f_object="the man")]
+    outcomes = [outcome("x", target=0, f_object=f_object), outcome("man in blue", target=2, f_object="the man in blue")]
     found = measure(outcomes, MEASURE["f_object among twins"])
     assert (found.rate.num, found.rate.total, found.chance) == (is_right, 1, 0.5)
 
 
 def test_statements_are_counted_over_all_chains():
     outcomes = [
-        outcome("man", target=0, think="We look for a. We see #1 red cat at x2, #2 blue cat at x5. We hear nothing."),
-        outcome("man", target=0, think="We see #1 red man at x2."),
+        outcome(
+            "man in blue", target=0, think="We look for a. We see #1 red cat at x2, #2 blue cat at x5. We hear nothing."
+        ),
+        outcome("man in blue", target=0, think="We see #1 red man at x2."),
     ]
     rates = statements(outcomes)
     assert rates["demand"] == Rate(1, 1)

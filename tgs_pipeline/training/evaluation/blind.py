@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS
+from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS, name_with_color
 from tgs_pipeline.tinyworld.kinds import NOUNS
+from tgs_pipeline.tinyworld.scene import SceneObject
 from tgs_pipeline.training.evaluation.questions import Question
 
 MIN_COUNT = 5  # of a text, from which its own answers count
@@ -64,7 +65,7 @@ class WordsOnly:
             wording, values = _slots(text)
             answer = question.s_object or _NULL
             self._of_text[text][answer] += 1
-            self._of_wording[wording][_to_slots(answer, values)] += 1
+            self._of_wording[wording][_to_slots(question.target, values)] += 1
         if not self._of_text:
             raise ValueError("there is nothing to fit the blind baseline on: ask about one clip at least")
         self._of_anything = sum(self._of_text.values(), Counter())
@@ -104,8 +105,12 @@ def _slots(text: str) -> tuple[str, list[str]]:
     return _MENTION.sub(fill, text), values
 
 
-def _to_slots(answer: str, values: list[str]) -> str:
-    return " ".join(_slot(values.index(word)) if word in values else word for word in answer.split())
+def _to_slots(target: SceneObject | None, values: list[str]) -> str:
+    """Colour and category of the answer, whatever order and words its name has: persons and things count together."""
+    if target is None:
+        return _NULL
+    words = (target.color, target.category)
+    return " ".join(_slot(values.index(word)) if word in values else word for word in words)
 
 
 def _slot(number: int) -> str:
@@ -113,7 +118,9 @@ def _slot(number: int) -> str:
 
 
 def _from_slots(answer: str, values: list[str]) -> str:
-    return answer.format(*values)
+    filled = answer.format(*values)
+    color, _, category = filled.partition(" ")
+    return name_with_color(category, color) if category in CATEGORIES else filled  # null; a colour where a category was
 
 
 def _meanings() -> Mapping[str, str | None]:

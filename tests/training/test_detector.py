@@ -72,7 +72,7 @@ def test_it_is_trained_written_and_resumed(params, workspace, monkeypatch):
     assert all("swin.layernorm" in name for name in same), same
 
 
-def test_the_backbone_learns_slower(params, workspace, monkeypatch):
+def test_the_backbone_and_what_words_pass_through_learn_slower(params, workspace, monkeypatch):
     found = {}
 
     def record(name, module, step, *, is_matrix, plan, folder, pace):
@@ -83,7 +83,12 @@ def test_the_backbone_learns_slower(params, workspace, monkeypatch):
     detector.run(params, workspace)
     slow = {name for name, pace in found.items() if pace == 0.2}
     assert slow == {name for name in found if ".model.backbone." in name} and len(slow) > 50
-    assert {found[name] for name in found.keys() - slow} == {1.0}
+    slowest = {name for name, pace in found.items() if pace == 0.1}
+    assert {found[name] for name in found.keys() - slow - slowest} == {1.0}
+    parts = ("text_backbone", "text_projection", "text_enhancer_layer", "attn.out_text_proj", "text_param")
+    assert all(any(part in name for part in parts) for name in slowest)
+    assert all(any(part in name for name in slowest) for part in parts)
+    assert found["reader.category.0.weight"] == found["words.words.1.weight"] == 1.0
 
 
 def test_another_backbone_does_not_go_on_with_an_unfinished_run(params, workspace, tmp_path, monkeypatch):

@@ -17,3 +17,12 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the folder ../shared/data with real clips and metadata is not on this machine")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def recorded_replies(shared_data) -> Path:
+    """The replies that AL-Ref-SAM 2 published, a folder for each benchmark."""
+    folder = shared_data / "al_ref_sam2/gpt_results"
+    if not folder.is_dir():
+        pytest.skip("the recorded replies of AL-Ref-SAM 2 are not among the shared data")
+    return folder

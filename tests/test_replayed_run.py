@@ -27,14 +27,6 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("TGS_CACHE", str(tmp_path / "rows"))
 
 
-@pytest.fixture
-def recorded(shared_data):
-    folder = shared_data / "al_ref_sam2/gpt_results"
-    if not folder.is_dir():
-        pytest.skip("the recorded replies of AL-Ref-SAM 2 are not among the shared data")
-    return folder
-
-
 def read(folder) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
     """What the published code read: frames (from 1) and box numbers (from 1, where asked for), by video and object."""
     told = json.loads((folder / "cot_stage_1_outputs.json").read_text())
@@ -78,8 +70,8 @@ def found_in(workspace: Workspace, numbers: dict[str, dict[str, int]]) -> Iterat
 
 
 @pytest.mark.parametrize("benchmark", ["s4", "ms3"])
-def test_the_published_frames_and_boxes_are_chosen(tmp_path, recorded, benchmark):
-    frames, numbers = read(recorded / benchmark)
+def test_the_published_frames_and_boxes_are_chosen(tmp_path, recorded_replies, benchmark):
+    frames, numbers = read(recorded_replies / benchmark)
     videos = some_videos(frames, numbers)
     rng = np.random.default_rng(0)
     clips = {vid: rng.integers(0, 255, (NUM_FRAMES, *SIZE, 3), np.uint8) for vid in videos}
@@ -89,7 +81,7 @@ def test_the_published_frames_and_boxes_are_chosen(tmp_path, recorded, benchmark
         write_s4(root, clips, category="thing")
     else:
         write_ms3(root, clips)
-    model = {"provider": "replay", "recordings": str(recorded / benchmark)}
+    model = {"provider": "replay", "recordings": str(recorded_replies / benchmark)}
     params = tiny_profile(f"al-ref-sam2-{benchmark}", root, model=model)
     workspace = Workspace(artifacts=tmp_path / "artifacts", dataset=root)
 

@@ -27,10 +27,8 @@ REFUSED = {
 
 
 @pytest.fixture(params=sorted(NUM_VIDEOS))
-def subset(request, shared_data):
-    folder = shared_data / "al_ref_sam2/gpt_results" / request.param
-    if not folder.is_dir():
-        pytest.skip("the recorded replies of AL-Ref-SAM 2 are not among the shared data")
+def subset(request, recorded_replies):
+    folder = recorded_replies / request.param
     return request.param, folder, Replay(folder)
 
 

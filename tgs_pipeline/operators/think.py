@@ -154,13 +154,13 @@ def make_thinker(params: Think, *, device: str) -> Thinker:
     """The thinker that `think.backend` names, loaded."""
     match params.backend:
         case "reference":
-            from tgs_pipeline.backends.thinker.reference import ReferenceThinker
+            from tgs_pipeline.backends.thinker import naming
 
-            return ReferenceThinker()
+            return naming.of_reference()
         case "audio_tags":
-            from tgs_pipeline.backends.thinker.audio_tags import AudioTagsThinker
+            from tgs_pipeline.backends.thinker import naming
 
-            return AudioTagsThinker()
+            return naming.of_audio_tags()
         case "lbru":
             raise ValueError("think.backend is 'lbru', which is asked about clips and not about references")
         case "ref_thinker":

@@ -1,8 +1,8 @@
 """Oracles: parts of the ground truth in place of what a stage found, to tell where a score is lost.
 
 They are no systems: a row with one is a ceiling. Both need the uids and masks of the ref_avsbench layout.
-- name: the object that the uid names, in place of what the thinker said; null samples are abstained from. What is
-  still lost is lost by detector, box choice and segmenter.
+- name: the category that the uid names, in place of what the thinker said; null samples are abstained from. What is
+  still lost is lost by detector, box choice and segmenter. It is no ceiling for a thinker that says colours, too.
 - box: the box of the true mask in every frame that was grounded, whether a box was found or not; abstentions stay.
   What is still lost is lost by wrong abstentions and the segmenter, with both oracles by the segmenter alone.
 """

@@ -14,11 +14,8 @@ from tgs_pipeline.params_multimodal import ReplayParams
 
 
 @pytest.fixture
-def recorded(shared_data):
-    folder = shared_data / "al_ref_sam2/gpt_results/ms3"
-    if not folder.is_dir():
-        pytest.skip("the recorded replies of AL-Ref-SAM 2 are not among the shared data")
-    return folder
+def recorded(recorded_replies):
+    return recorded_replies / "ms3"
 
 
 def test_ms3(recorded, tmp_path):

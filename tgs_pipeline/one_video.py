@@ -18,7 +18,7 @@ from tgs_pipeline.data.video import extract
 from tgs_pipeline.metrics import rle
 from tgs_pipeline.operators import detect, features, ground, manifest, segment, think
 from tgs_pipeline.params import Params
-from tgs_pipeline.report.picture import strip
+from tgs_pipeline.report.picture import captions_of, strip
 from tgs_pipeline.stage import execution_of
 from tgs_pipeline.workspace import Workspace
 
@@ -78,7 +78,7 @@ def _write_results(workspace: Workspace, out: Path) -> dict:
     for index, mask in zip(sample["frame_indices"], decoded, strict=True):
         Image.fromarray(mask.astype(np.uint8) * 255).save(out / "masks" / f"{index:05d}.png")
     (out / "boxes.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    captions = [f"{index} s" for index in sample["frame_indices"]]
-    strip(frames, decoded, [row["box_xyxy_px"] for row in found], captions=captions).save(out / "overlay.png")
+    drawn = strip(frames, decoded, [row["box_xyxy_px"] for row in found], captions=captions_of(chain))
+    drawn.save(out / "overlay.png")
     write_text(out / "chain.json", json.dumps(chain, indent=2, ensure_ascii=False) + "\n")  # last: all is there
     return chain

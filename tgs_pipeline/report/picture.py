@@ -117,8 +117,6 @@ def _strip_of(record: Record, dataset: Path, num_frames: int) -> Image.Image:
     size = (sample["height"], sample["width"])
     masks = [record.masks.get(index) for index in indices]
     boxes = [record.boxes.get(index) for index in indices]
-    name = chain["s_object"] or "null (nothing is referred to)"
-    answer = f"s_object: {name}" if chain["status"] == "ok" else f"think: {chain['status']}"
     return strip(
         [read_image(dataset / sample["frame_paths"][place]) for place in chosen],
         [
@@ -128,8 +126,15 @@ def _strip_of(record: Record, dataset: Path, num_frames: int) -> Image.Image:
             for row in masks
         ],
         [None if row is None else row["box_xyxy_px"] for row in boxes],
-        captions=[f"“{sample['reference']}”", " ".join((chain["think"] or "").split()), answer],
+        captions=captions_of(chain),
     )
+
+
+def captions_of(chain: dict) -> list[str]:
+    """What stands under the frames of a sample: reference, chain and answer, from its row of chains."""
+    name = chain["s_object"] or "null (nothing is referred to)"
+    answer = f"s_object: {name}" if chain["status"] == "ok" else f"think: {chain['status']}"
+    return [f"“{chain['reference']}”", " ".join((chain["think"] or "").split()), answer]
 
 
 def _interior(mask: np.ndarray) -> np.ndarray:

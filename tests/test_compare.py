@@ -17,7 +17,7 @@ def score_row(uid: str, row: int, value: float | None, *, split: str = "test_s")
         "uid": uid, "row": row, "vid": "v", "split": split, "is_null": is_null,
         "J": None if is_null else value, "F": None if is_null else value, "JF": None if is_null else value,
         "S": value if is_null else None, "temporal_stability": None, "num_frames": 1, "num_frames_expected": 1,
-        "status": "failed" if value is None else "ok", "reason": None,
+        "enters_late": False, "status": "failed" if value is None else "ok", "reason": None,
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ def row(split: str, jf: float | None = None, *, s: float | None = None, frames: 
     return {
         "uid": "a_x_1", "row": 0, "vid": "a", "split": split, "is_null": s is not None, "S": s,
         "num_frames": 0 if failed else frames, "num_frames_expected": 10, "status": "failed" if failed else "ok",
-        "reason": "no ground truth" if failed else None, "temporal_stability": None,
+        "reason": "no ground truth" if failed else None, "temporal_stability": None, "enters_late": False,
     } | values | changes  # fmt: skip
 
 
@@ -82,6 +82,14 @@ def test_curve_csv_has_at_most_200_points_and_both_ends():
     assert len(lines) == 200
     assert lines[0] == "test_s,0.001,0.999"
     assert lines[-1] == "test_s,1.0,0.0"
+
+
+def test_late_entrants_have_a_mean_of_their_own():
+    rows = [row("test_s", 0.5, enters_late=True), row("test_s", 0.7, enters_late=True), row("test_s", 0.9)]
+    metrics = collect(*rows, row("test_s", enters_late=True), row("test_u", 0.5)).metrics()  # one is not scored
+    assert metrics["test_s"]["JF_late_entrants"] == pytest.approx(0.6)
+    assert metrics["test_s"]["JF"] == pytest.approx(0.7)
+    assert "JF_late_entrants" not in metrics["test_u"] and "JF_late_entrants" not in metrics["mix"]
 
 
 def test_temporal_stability_is_a_mean_of_the_samples_that_have_one_and_no_score():

@@ -125,6 +125,22 @@ def test_temporal_stability_is_told_beside_the_scores(workspace, protocol):
     assert metrics["splits"]["test_s"]["temporal_stability"] == 0.5
 
 
+def test_samples_whose_object_comes_later_are_counted_once_more(workspace):
+    truth = {"a_x_1": ["nothing", "square"], "a_x_2": ["square", "nothing"], "a_x_3": ["nothing", "nothing"]}
+    said = {"status": "no_answer", "reason": "think: the reply is truncated"}
+    pairs = []
+    for row, (uid, gt) in enumerate(truth.items()):
+        one = reference(uid, row, gt=gt)
+        pairs.append((one, [mask(one, at, SQUARE if shown == "square" else None) for at, shown in enumerate(gt)]))
+    unread = reference("a_x_4", 3, gt=["nothing", "square"])
+    pairs.append((unread, [mask(unread, at, None, **said) for at in range(2)]))
+    rows, metrics = run(workspace, pairs)
+    assert {uid: found["enters_late"] for uid, found in rows.items()} == {
+        "a_x_1": True, "a_x_2": False, "a_x_3": False, "a_x_4": True
+    }  # fmt: skip
+    assert metrics["splits"]["test_s"]["JF_late_entrants"] == pytest.approx(rows["a_x_1"]["JF"] / 2)
+
+
 def test_an_unreadable_reply_is_scored_as_the_worst_and_covered(workspace):
     said = {"status": "no_answer", "reason": "think: the reply is truncated"}
     one = reference("a_x_1", 0, gt=["nothing"])

@@ -99,7 +99,7 @@ class Example:
             ids
             | {"vid": vid, "split": split, "is_null": is_null, "J": 0.5, "F": 0.75, "JF": 0.625, "S": None}
             | {"num_frames": self.num_frames, "num_frames_expected": self.num_frames, "temporal_stability": None}
-            | {"status": "ok", "reason": None}
+            | {"enters_late": False, "status": "ok", "reason": None}
             | (score or {})
         )
 

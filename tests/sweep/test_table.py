@@ -24,7 +24,7 @@ ROWS = [row("T_s", seen=0.5, null=0.125), row("a|b", seen=None, null=0.0, oracle
 
 def test_markdown_has_every_score_with_protocol_and_coverage():
     lines = as_markdown(ROWS, title="Prompts").splitlines()
-    assert lines[0].startswith("**Prompts** (J&F, J, F, false positives and coverage in percent")
+    assert lines[0].startswith("**Prompts** (all in percent, but S from 0 to 1")
     assert lines[2] == (
         "| row | protocol | test_s J&F | test_s J | test_s F | test_s coverage | test_n S | test_n false positives | "
         "test_n coverage |"

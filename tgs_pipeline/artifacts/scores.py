@@ -21,6 +21,7 @@ SCHEMA = pa.schema(
             "0..1, higher is steadier, whatever the protocol (metrics/stability.py); null where no two frames follow",
             nullable=True,
         ),
+        field("enters_late", pa.bool_(), "the object is out of view in the first frame scored, and in view later"),
         field("num_frames", pa.int32(), "frames scored"),
         field("num_frames_expected", pa.int32(), "frames that the benchmark defines"),
         field(

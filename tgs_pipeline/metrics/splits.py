@@ -18,6 +18,7 @@ NULL_SPLIT = "test_n"
 MIXED = ("test_s", "test_u")  # their plain mean is `mix` (UPSTREAM_FACTS 5.1)
 SCORES = ("J", "F", "JF")
 STEADY = "temporal_stability"  # beside the scores, of no protocol: a mean over the samples that have one
+LATE = "JF_late_entrants"  # mean J&F of the samples whose object is out of view at first, where a pivot must be chosen
 MAX_CURVE_POINTS = 200
 
 
@@ -43,6 +44,8 @@ class _Section:
                 self.values.setdefault(name, []).append(row[name])
             if row[STEADY] is not None:
                 self.values.setdefault(STEADY, []).append(row[STEADY])
+            if row["enters_late"]:
+                self.values.setdefault(LATE, []).append(row["JF"])
             if self.batches is not None and tally is not None:
                 self.batches.add(tally)
 
@@ -54,9 +57,9 @@ class _Section:
         means["JF"] = _plain_mean([means.get("J"), means.get("F")])
         return {name: means.get(name) for name in names}
 
-    def steadiness(self) -> Values:
-        """The mean temporal stability; nothing where no sample has one."""
-        return {STEADY: float(np.mean(self.values[STEADY]))} if STEADY in self.values else {}
+    def beside(self) -> Values:
+        """Means beside the scores, over samples whatever the protocol; nothing where no sample has one."""
+        return {name: float(np.mean(self.values[name])) for name in (STEADY, LATE) if name in self.values}
 
     def counts(self) -> Values:
         covered = self.frames / self.frames_expected if self.frames_expected else 0.0
@@ -89,11 +92,12 @@ class Splits:
 
         samples: all samples of the section. coverage: frames scored / frames that the benchmark defines, 0..1.
         temporal_stability: mean of metrics/stability.py; absent where no sample has two frames that follow each other.
+        JF_late_entrants: mean J&F of the samples whose object is out of view at first; absent where there is none.
         false_positive_rate: share of scored null samples with any foreground, or without a readable answer (S = 1).
         """
         result: dict[str, Values] = {}
         for name, section in self.found.items():
-            result[name] = section.means(SCORES) | section.counts() | section.steadiness()
+            result[name] = section.means(SCORES) | section.counts() | section.beside()
         if all(name in self.found for name in MIXED):
             result["mix"] = {score: _plain_mean([result[name][score] for name in MIXED]) for score in SCORES}
         for name, section in self.null.items():

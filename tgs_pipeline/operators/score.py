@@ -80,6 +80,7 @@ def score_sample(
     sample, left_out = repeats.as_upstream(sample, repeated)
     row = {name: sample[name] for name in ("uid", "row", "vid", "split", "is_null")}
     row |= {"J": None, "F": None, "JF": None, "S": None, "temporal_stability": None}
+    row |= {"enters_late": False}
     row |= {"num_frames": 0, "num_frames_expected": sample["num_frames"]}
     if left_out is not None:
         return row | {"num_frames_expected": 0, "status": "repeated", "reason": left_out}, None
@@ -92,14 +93,16 @@ def score_sample(
     if not frames:
         nothing = {"S": 0.0} if sample["is_null"] else {"J": 0.0, "F": 0.0, "JF": 0.0}
         return row | NOTHING_LEFT | nothing, None  # `missing: scored` is of protocol tgs, which knows no batches
-    unread = next((frame for frame in frames if frame["status"] == "no_answer"), None)
-    outcome = {"num_frames": len(frames), "status": "ok", "reason": None}
-    if unread is not None:
-        row |= {"S": 1.0} if sample["is_null"] else {"J": 0.0, "F": 0.0, "JF": 0.0}
-        outcome |= {"status": "no_answer", "reason": unread["reason"]}
-        return row | outcome, _worst(sample, frames, settings)
     try:
-        scores, tally = _scores(sample, frames, settings, dataset)
+        truth = [] if sample["is_null"] else _truths(sample, frames, settings, dataset)
+        row |= {"enters_late": _enters_late(truth)}
+        unread = next((frame for frame in frames if frame["status"] == "no_answer"), None)
+        outcome = {"num_frames": len(frames), "status": "ok", "reason": None}
+        if unread is not None:
+            row |= {"S": 1.0} if sample["is_null"] else {"J": 0.0, "F": 0.0, "JF": 0.0}
+            outcome |= {"status": "no_answer", "reason": unread["reason"]}
+            return row | outcome, _worst(sample, frames, settings)
+        scores, tally = _scores(frames, truth, settings, is_null=sample["is_null"])
     except ValueError as error:
         return row | {"status": "failed", "reason": str(error)}, None
     return row | outcome | scores, tally
@@ -128,21 +131,28 @@ def _why_not(sample: dict, frames: list[dict], settings: Score) -> str | None:
 
 
 def _scores(
-    sample: dict, frames: list[dict], settings: Score, dataset: Path
+    frames: list[dict], truth: list[np.ndarray], settings: Score, *, is_null: bool
 ) -> tuple[dict[str, float | None], Tally | None]:
-    """{"J", "F", "JF", "temporal_stability"} or {"S"}; ValueError names the file that cannot be used."""
-    if sample["is_null"]:
+    """{"J", "F", "JF", "temporal_stability"} or {"S"}; ValueError says what cannot be scored."""
+    if is_null:
         value, tally = protocols.score_null([binary(frame, settings) for frame in frames], protocol=settings.protocol)
         return {"S": value}, tally
-    truth = [
-        _truth(dataset / path, frame, settings)
-        for path, frame in zip(filter(None, sample["mask_paths"]), frames, strict=True)
-    ]
     predicted = _predicted(frames, settings)
     scores, tally = protocols.score_sample(predicted, truth, protocol=settings.protocol)
     indices = [frame["frame_index"] for frame in frames]
     steady = temporal_stability(predicted.masks, truth, frame_indices=indices)
     return {**scores, "JF": (scores["J"] + scores["F"]) / 2, "temporal_stability": steady}, tally
+
+
+def _truths(sample: dict, frames: list[dict], settings: Score, dataset: Path) -> list[np.ndarray]:
+    """The ground truth of frames; ValueError names the file that cannot be used."""
+    paths = zip(filter(None, sample["mask_paths"]), frames, strict=True)
+    return [_truth(dataset / path, frame, settings) for path, frame in paths]
+
+
+def _enters_late(truth: list[np.ndarray]) -> bool:
+    """Whether the object is out of view in the first of these frames and in view in a later one."""
+    return bool(truth) and not truth[0].any() and any(mask.any() for mask in truth)
 
 
 def _truth(path: Path, frame: dict, settings: Score) -> np.ndarray:

@@ -12,7 +12,7 @@ from tgs_pipeline.report.charts import bars, standalone
 
 NAMES = {
     "JF": "J&F", "J": "J", "F": "F", "S": "S", "false_positive_rate": "false positives", "coverage": "coverage",
-    "temporal_stability": "temporal stability",
+    "temporal_stability": "temporal stability", "JF_late_entrants": "J&F of late entrants",
 }  # fmt: skip
 Value = str | float | None
 
@@ -47,8 +47,8 @@ def as_markdown(rows: Sequence[Row], *, title: str) -> str:
     """Percent, but S from 0 to 1."""
     names = _columns(rows)
     lines = [
-        f"**{title}** (J&F, J, F, false positives and coverage in percent, temporal stability too; "
-        "S from 0 to 1, lower is better)",
+        f"**{title}** (all in percent, but S from 0 to 1, lower is better; late entrants: out of view in the first "
+        "frame)",
         "",
         "| " + " | ".join(["row", "protocol", *(f"{split} {NAMES[name]}" for split, name in names)]) + " |",
         "|" + "---|" * (len(names) + 2),

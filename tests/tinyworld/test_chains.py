@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,12 +42,13 @@ def test_a_chain_by_hand():
     reference = Reference("loudest", "The loudest.", "the loudest sound", atoms, 1)
     lines = write_chain(np.random.default_rng(5), SCENE, reference).split("\n")
     told = lines[1]
-    assert told.count(". ") == 5
+    assert told.count(". ") == 6
     for part in (
         "the loudest sound.",
         "#1 blue guitar at x2, #2 red dog at x4.",
         "#1 guitar faint, #1 fast, #1 in 2s 3s 4s 5s 6s 7s 8s 9s, #1 lasts 8s, "
         "#2 dog booming, #2 slow, #2 in 0s 1s 2s, #2 lasts 3s.",
+        "#1 faint, #2 booming.",
         " sounds, booming.",
         "#1: sounds? sounds, booming? faint, out; #2: sounds? sounds, booming? booming, keep.",
         "#2, the red dog",
@@ -72,6 +74,14 @@ def test_what_is_hard_to_tell_and_what_was_said_is_passed_over():
     unsure = (Atom("colored", "red"), Atom("silent"))
     chain = write_chain(np.random.default_rng(0), make_scene(man), Reference("any", "?", "a red thing", unsure, None))
     assert CHECKS.search(chain)[1] == "#1: silent? silent, keep"
+
+
+def test_where_nothing_can_be_compared_the_chain_says_so():
+    reference = Reference("any", "?", "a dog", (Atom("category", "dog"), Atom("louder_than", "cat")), None)
+    chain = write_chain(np.random.default_rng(0), SCENE, reference)
+    assert re.search(r"\. (?:To compare|Compared|Among): none\. [^.]+: dog, above cat none\. ", chain)
+    plain = write_chain(np.random.default_rng(0), SCENE, replace(reference, atoms=reference.atoms[:1]))
+    assert not re.search(r"ompare|Among", plain)
 
 
 def test_sounds_from_out_of_view_are_heard_as_such():

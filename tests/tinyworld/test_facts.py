@@ -8,6 +8,7 @@ from tgs_pipeline.tinyworld.categories import FAMILY_PHRASES
 from tgs_pipeline.tinyworld.facts import LOUDNESS as LOUDNESS_WORDS
 from tgs_pipeline.tinyworld.facts import (
     column,
+    compared,
     describe_object,
     describe_sizes,
     describe_voice,
@@ -105,8 +106,29 @@ def test_what_is_absent_or_silent_gives_no_value(name, value, expected):
 
 
 @pytest.mark.parametrize("name", ["loudest", "first", "longest", "fastest", "sounding_leftmost"])
-def test_superlatives_of_sound_want_a_sound_where_there_is_none(name):
-    assert wanted(make_scene(make_object(0, "cat")), Atom(name)) == "sounds"
+def test_superlatives_of_sound_have_no_value_where_nothing_sounds(name):
+    scene = make_scene(make_object(0, "cat"))
+    assert (compared(scene, Atom(name)), wanted(scene, Atom(name))) == ((), "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "numbers"),
+    [
+        ("right_of", "dog", ["#1"]),
+        ("louder_than", "cat", []),
+        ("beside_source", "guitar", ["#2"]),
+        ("between", "man,dog", ["#1", "#3"]),
+        ("rightmost", "", ["#1", "#2", "#3"]),
+        ("biggest", "man", ["#3"]),
+        ("loudest", "", ["#1", "#2"]),
+        ("always", "", None),
+        ("category", "dog", None),
+        ("playing", "guitar", None),
+    ],
+)
+def test_what_a_demand_compares_with(name, value, numbers):
+    items = compared(SCENE, Atom(name, value))
+    assert (None if items is None else [number_of(SCENE, item) for item in items]) == numbers
 
 
 def test_a_sound_without_pulses_is_flat():

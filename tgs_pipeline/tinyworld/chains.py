@@ -4,8 +4,9 @@ What is shown is told object by object from left to right, and then the sizes of
 category: that there is another can be read by then, and need not be foreseen. What is heard is told in the same order,
 of each object that it is silent or how it sounds, then the sounds of nothing in view: where only those were listed that
 sound, one word had to say which of them all is the next, and a small model gave the sounds of things out of view to
-those in view. Then stands, as a value, what each demand comes to in this clip; a candidate is struck out at the first
-that it fails. `s_object` is the category with its colour, which is one object of a clip; `f_object` says where it is,
+those in view. Then stands what a demand compares with, object by object, and after it, as a value, what each demand
+comes to in this clip: looking up and choosing are two steps. A candidate is struck out at the first demand that it
+fails. `s_object` is the category with its colour, which is one object of a clip; `f_object` says where it is,
 too. The line with a box, which the prompt also asks for, is left out: no stage reads it.
 """
 
@@ -14,7 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tgs_pipeline.tinyworld.facts import (
+    NONE,
     SILENT,
+    compared,
     describe_object,
     describe_sizes,
     describe_voice,
@@ -35,6 +38,7 @@ _ASKS = ("The reference asks for {asks}.", "The expression means {asks}.", "We l
 _SHOWS = ("The video shows {items}.", "We see {items}.", "In the frames there are {items}.")
 _HEARS = ("The audio contains {items}.", "We hear {items}.", "The soundtrack has {items}.")
 _HEARS_NOTHING = ("The audio contains no sound.", "We hear nothing.", "The soundtrack is silent.")
+_COMPARES = ("To compare: {items}.", "Compared: {items}.", "Among: {items}.")
 _WANTS = ("Wanted: {items}.", "It must be: {items}.", "Needed: {items}.")
 _CHECKS = ("Checking each: {items}.", "Candidates: {items}.", "One by one: {items}.")
 _CONCLUDES = (
@@ -51,7 +55,7 @@ _REST = (
     " {thoughts}\n</think>\n<answer>\n<f_object> {f_object} </f_object>\n<s_object> {s_object} </s_object>\n</answer>"
 )
 TEMPLATES: tuple[str, ...] = (
-    *(*_ASKS, *_SHOWS, *_HEARS, *_HEARS_NOTHING, *_WANTS, *_CHECKS, *_CONCLUDES, *_CONCLUDES_NULL),
+    *(*_ASKS, *_SHOWS, *_HEARS, *_HEARS_NOTHING, *_COMPARES, *_WANTS, *_CHECKS, *_CONCLUDES, *_CONCLUDES_NULL),
     *(*PLACES, *_VERDICTS, *_FACTS, _OPENING, _REST, NULL, UNSEEN, ",", ";", "the"),
 )
 
@@ -66,9 +70,11 @@ def write_parts(rng: np.random.Generator, scene: Scene, reference: Reference) ->
     asks = str(rng.choice(_ASKS)).format(asks=reference.asks)
     hears = describe_sound(rng, scene, numbered=True)
     opening = _OPENING.format(asks=asks, shows=describe_frames(rng, scene), hears=hears)
+    compares = _compare(scene, reference.atoms)
     wants = ", ".join(dict.fromkeys(wanted(scene, atom) for atom in reference.atoms))
     checks = "; ".join(_check(scene, item, reference.atoms) for item in scene.from_left())
-    thoughts = [str(rng.choice(_WANTS)).format(items=wants), str(rng.choice(_CHECKS)).format(items=checks)]
+    thoughts = [] if compares is None else [str(rng.choice(_COMPARES)).format(items=compares)]
+    thoughts += [str(rng.choice(_WANTS)).format(items=wants), str(rng.choice(_CHECKS)).format(items=checks)]
     f_object, s_object = NULL, NULL
     if reference.target is None:
         thoughts.append(str(rng.choice(_CONCLUDES_NULL)))
@@ -118,6 +124,13 @@ def _source(scene: Scene, item: SceneObject) -> str:
 def place_of(item: SceneObject) -> str:
     """Where an object stands, as f_object says it (one of PLACES): its place over the whole clip."""
     return PLACES[min(2, int(3 * item.mean_x))]
+
+
+def _compare(scene: Scene, atoms: Sequence[Atom]) -> str | None:
+    """What the demands compare with and its values; None where no demand compares."""
+    groups = [(atom, compared(scene, atom)) for atom in atoms]
+    facts = [f"{number_of(scene, item)} {fact(scene, item, atom)}" for atom, items in groups for item in items or ()]
+    return (", ".join(facts) or NONE) if any(items is not None for _, items in groups) else None
 
 
 def _check(scene: Scene, item: SceneObject, atoms: Sequence[Atom]) -> str:

@@ -110,6 +110,22 @@ def fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
             return position(item)
 
 
+def compared(scene: Scene, atom: Atom) -> tuple[SceneObject, ...] | None:
+    """The objects whose facts say what is wanted, from left to right; None where the demand says it by itself."""
+    value = atom.value
+    if atom.name in _RELATIONS:
+        rivals = scene.of_category(value)
+    elif atom.name == "between":
+        rivals = [item for category in value.split(",") for item in scene.of_category(category)]
+    elif atom.name in ("biggest", "smallest", "leftmost", "rightmost"):
+        rivals = scene.of_category(value) if value else scene.objects
+    elif atom.name in _MEASURES:  # superlatives among what sounds
+        rivals = scene.sounding()
+    else:
+        return None
+    return tuple(item for item in scene.from_left() if item in rivals)
+
+
 def wanted(scene: Scene, atom: Atom) -> str:
     """What `fact` must be, or lie beyond, for an object to satisfy a demand."""
     value = atom.value
@@ -118,12 +134,9 @@ def wanted(scene: Scene, atom: Atom) -> str:
             return f"{_RELATIONS[atom.name]} {_of_anchor(scene, atom, value)}"
         case "between":
             return "between " + " and ".join(_of_anchor(scene, atom, category) for category in value.split(","))
-        case "biggest" | "smallest" | "leftmost" | "rightmost":
-            rivals = scene.of_category(value) if value else scene.objects
-            return fact(scene, max(rivals, key=_MEASURES[atom.name]), atom) if rivals else NONE
-        case name if name in _MEASURES:  # superlatives among what sounds
-            rivals = scene.sounding()
-            return fact(scene, max(rivals, key=_MEASURES[name]), atom) if rivals else "sounds"
+        case name if name in _MEASURES:
+            rivals = compared(scene, atom) or ()
+            return fact(scene, max(rivals, key=_MEASURES[name]), atom) if rivals else NONE
         case "function":
             names = sorted(categories_with_function(value))
             return names[0] if len(names) == 1 else CATEGORIES[names[0]].family

@@ -85,7 +85,8 @@ HEARD = "#1 dog booming, #1 slow, #1 lasts 3s, #1 in 0s 1s 2s"
 RIGHT = (
     f"we look for the loudest sound. we see #1 red dog at x2, #2 blue guitar at x4. we hear {HEARD}, "
     "#2 guitar faint, #2 fast, #2 lasts 8s, #2 in 2s 3s 4s 5s 6s 7s 8s 9s. "
-    "wanted: booming. candidates: #1: booming? booming, keep; #2: booming? faint, out. so it is #1, the red dog."
+    "among: #1 booming, #2 faint. wanted: booming. "
+    "candidates: #1: booming? booming, keep; #2: booming? faint, out. so it is #1, the red dog."
 )
 
 
@@ -96,7 +97,7 @@ def false_claims(think, *, scene=SCENE, reference=LOUDEST):
 
 def test_the_chain_by_hand_is_true_in_lower_case():
     reading = check_chain(RIGHT, scene=SCENE, reference=LOUDEST)
-    assert len(reading.claims) == 1 + 6 + 12 + 1 + 8 + 1 and all(claim.is_true for claim in reading.claims)
+    assert len(reading.claims) == 1 + 6 + 12 + 2 + 1 + 8 + 1 and all(claim.is_true for claim in reading.claims)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,13 @@ def test_the_chain_by_hand_is_true_in_lower_case():
         (
             "#1 red dog at x2,",
             "#2 red dog at x2,",
-            [("number", "#2"), ("candidate", "#1"), ("fact", "booming"), ("verdict", "#1: keep")],
+            [
+                ("number", "#2"),
+                ("compared", "booming"),
+                ("candidate", "#1"),
+                ("fact", "booming"),
+                ("verdict", "#1: keep"),
+            ],
         ),
         (
             "guitar at x4.",
@@ -120,6 +127,9 @@ def test_the_chain_by_hand_is_true_in_lower_case():
         (HEARD, HEARD.replace("#1", "unseen"), [("source", "unseen")]),
         ("#1 in 0s 1s 2s", "#1 in 0s 2s", [("seconds", "in 0s 2s")]),
         ("dog booming,", "dog faint,", [("loudness", "faint")]),
+        ("among: #1 booming,", "among: #1 soft,", [("compared", "soft")]),
+        ("among: #1 booming, #2 faint", "among: none", [("compared", "none")]),
+        ("among: #1 booming, #2 faint", "among: #1, #3 faint", [("compared", ""), ("compared", "faint")]),
         ("wanted: booming", "wanted: faint", [("wanted", "faint")]),
         ("? booming, keep", "? silent, keep", [("fact", "silent")]),
         ("? booming, keep", "? booming", [("unreadable", "#1: no verdict")]),

@@ -148,7 +148,7 @@ class TextWriter:
             for place in self._heard(tokens):
                 weights[place] = _WORKED_OUT_WEIGHT
             return weights
-        checks, answer = self._sentence_ends(tokens)[:2]
+        checks, answer = self._checks(tokens)
         known = 1.0 if part == "reasoned" else 0.0
         weights = [known if place <= answer else 1.0 for place in range(len(tokens))]
         for place in self._decisions(tokens, checks, answer):
@@ -169,7 +169,7 @@ class TextWriter:
         return [place for place in range(checks, answer) if tokens[place - 1] == self._ids[","]]
 
     def _looked_up(self, tokens: Sequence[int], checks: int, answer: int) -> list[int]:
-        """The demands, from the first colon on, and the facts, which follow each question mark."""
+        """What is compared and wanted, from the first colon on, and the facts, which follow each question mark."""
         ends = {self._ids[sign] for sign in ",;"}
         places = list(range(list(tokens).index(self._ids[":"]) + 1, checks))
         is_fact = False
@@ -179,8 +179,11 @@ class TextWriter:
                 places.append(place)
         return places
 
-    def _sentence_ends(self, tokens: Sequence[int]) -> list[int]:
-        return [place for place, token in enumerate(tokens) if token == self._ids["."]]
+    def _checks(self, tokens: Sequence[int]) -> tuple[int, int]:
+        """The dots before and after the checks, which alone ask questions."""
+        asked = list(tokens).index(self._ids["?"])
+        dots = [place for place, token in enumerate(tokens) if token == self._ids["."]]
+        return max(dot for dot in dots if dot < asked), min(dot for dot in dots if dot > asked)
 
 
 def _exercise(rest: str) -> str:

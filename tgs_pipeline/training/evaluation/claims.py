@@ -12,18 +12,29 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tgs_pipeline.tinyworld.chains import UNSEEN
-from tgs_pipeline.tinyworld.facts import SILENT, describe_object, describe_voice, fact, name, number_of, wanted
+from tgs_pipeline.tinyworld.facts import (
+    NONE,
+    SILENT,
+    compared,
+    describe_object,
+    describe_voice,
+    fact,
+    name,
+    number_of,
+    wanted,
+)
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene, SceneObject, Voice
 from tgs_pipeline.tinyworld.solver import PREDICATES, Atom, judge
 from tgs_pipeline.tinyworld.verdict import Verdict
 from tgs_pipeline.training.evaluation.chain_reader import KEEP, Chain, Listed, read_chain, read_list
 
-# In the order in which tables show them. demand: what the reference asks for; wanted: what that comes to in this clip.
+# In the order in which tables show them. demand: what the reference asks for; compared: an object that this compares
+# with, and its value; wanted: what the demand comes to in this clip.
 KINDS = (
     *("demand", "number", "object", "place", "motion", "visibility", "size", "played"),
     *("sound", "seconds", "duration", "loudness", "rhythm", "source", "silence"),
-    *("wanted", "candidate", "fact", "verdict", "conclusion", "unreadable"),
+    *("compared", "wanted", "candidate", "fact", "verdict", "conclusion", "unreadable"),
 )
 _PLACED = re.compile(r"(?:at|(?:left of|right of|near|between) [\w-]+) x\d")  # statements about columns of the frame
 Said = TypeVar("Said")
@@ -108,10 +119,10 @@ def _check_heard(heard: Sequence[Listed], scene: Scene) -> list[Claim]:
 
 def _check_candidates(chain: Chain, scene: Scene, reference: Reference) -> list[Claim]:
     """Check what is said of candidates; a number means the object that the chain itself gave it to."""
-    claims = []
-    demanded = [wanted(scene, atom) for atom in reference.atoms]
     matched = _match_objects([listed.name for listed in chain.shown], scene)
     numbered = {listed.number: item for listed, item in zip(chain.shown, matched, strict=True)}
+    claims = [_check_compared(*one, numbered.get(one[0]), scene, reference) for one in chain.compared]
+    demanded = [wanted(scene, atom) for atom in reference.atoms]
     for check in chain.checks:
         item = numbered.pop(check.number, None)
         claims.append(_claim("candidate", check.number, [check.number] if item else []))
@@ -123,6 +134,15 @@ def _check_candidates(chain: Chain, scene: Scene, reference: Reference) -> list[
             is_right = item is not None and judge(scene, item, reference.atoms) is wished
             claims.append(Claim("verdict", f"{check.number}: {check.verdict}", is_right, is_right))
     return claims
+
+
+def _check_compared(number: str, value: str, item: SceneObject | None, scene: Scene, reference: Reference) -> Claim:
+    """Check that a demand compares with an object, and its value; `none` holds where there is nothing to compare."""
+    groups = [(atom, compared(scene, atom)) for atom in reference.atoms]
+    if number == NONE:
+        return _claim("compared", NONE, [] if any(items for _, items in groups) else [NONE])
+    true = [fact(scene, item, atom) for atom, items in groups if items and item and item in items]
+    return _claim("compared", value, true)
 
 
 def _claim(kind: str, text: str, true: Sequence[str]) -> Claim:

@@ -41,68 +41,64 @@ def opening(case, scene, reference, *, seed):
 
 
 TWO = (
-    Situation(LOUDEST, make_scene(DOG, GUITAR), "red dog"),
-    Situation(LOUDEST, make_scene(replace(DOG, category="cat"), replace(GUITAR, category="piano")), "red cat"),
+    Situation(LOUDEST, make_scene(DOG, GUITAR), "dog"),
+    Situation(LOUDEST, make_scene(replace(DOG, category="cat"), replace(GUITAR, category="piano")), "cat"),
 )
 
 
 def test_the_true_description_is_the_control():
     cases = of(describe(*TWO).cases(number=9), "true_description")
-    assert sorted((case.sample.row, case.expected) for case in cases) == [(0, "red dog"), (1, "red cat")]
+    assert sorted((case.sample.row, case.expected) for case in cases) == [(0, "dog"), (1, "cat")]
     forced = next(case.forced for case in cases if case.sample.row == 0)
     assert forced.startswith("<think>\n") and "</think>" not in forced
     assert "red dog" in forced and LOUDEST.asks in forced
 
 
 def test_edits_by_hand():
-    """Two sound, the dog louder: swapped loudness changes who is loudest, swapped colours what the loudest is called;
-    one alone is not to be compared."""
+    """Two sound, the dog louder: swapped loudness changes who is loudest, every other edit leaves that as it is."""
     quiet_dog = replace(DOG, voice=replace(DOG.voice, loudness=1))
     loud_guitar = replace(GUITAR, voice=replace(GUITAR.voice, loudness=4))
-    recolored_scene = make_scene(replace(DOG, color="blue"), replace(GUITAR, color="red"))
-    as_edited = {"loudness": make_scene(quiet_dog, loud_guitar), "color": recolored_scene}
-    answers = {"loudness": ("blue guitar", "blue piano"), "color": ("blue dog", "blue cat")}
-    details, kept = set(), set()
-    for seed in range(8):
+    kept = set()
+    for seed in range(12):
         edited = of(describe(*TWO, seed=seed).cases(number=9), "edited_description")
         by_row = {case.sample.row: case for case in edited}
-        assert set(by_row) == {0, 1}
-        assert all(case.expected == answers[case.detail][row] for row, case in by_row.items())
-        assert by_row[0].forced == opening(by_row[0], as_edited[by_row[0].detail], LOUDEST, seed=seed)
-        details.add(by_row[0].detail)
+        assert {row: (case.expected, case.detail) for row, case in by_row.items()} == {
+            0: ("guitar", "loudness"), 1: ("piano", "loudness")
+        }  # fmt: skip
+        assert by_row[0].forced == opening(by_row[0], make_scene(quiet_dog, loud_guitar), LOUDEST, seed=seed)
         controls = of(describe(*TWO, seed=seed).cases(number=9), "irrelevant_edit")
-        assert {case.expected for case in controls} == {"red dog", "red cat"}
+        assert {case.expected for case in controls} == {"dog", "cat"}
         kept |= {case.detail for case in controls}
-    assert details == {"loudness", "color"} and kept == {"time", "rhythm", "place"}
+    assert kept == {"time", "rhythm", "place", "color"}
 
 
 def test_a_foreign_description_prefers_a_scene_that_has_an_object_for_the_reference():
     nothing = Situation(CHAIR, make_scene(replace(GUITAR, index=0, voice=None)), "null")
     cases = {case.sample.row: case for case in of(describe(*TWO, nothing).cases(number=9), "foreign_description")}
-    assert (cases[0].expected, cases[0].detail) == ("red cat", "v1_x_1")
-    assert (cases[1].expected, cases[1].detail) == ("red dog", "v0_x_0")
+    assert (cases[0].expected, cases[0].detail) == ("cat", "v1_x_1")
+    assert (cases[1].expected, cases[1].detail) == ("dog", "v0_x_0")
     assert "red cat" in cases[0].forced and "dog" not in cases[0].forced
     assert cases[0].visual_vid == cases[0].audio_vid == "v0"
     assert set(cases) == {0, 1}, "no other scene has a chair either, so nothing would follow from its description"
-    with_chair = Situation(LOUDEST, make_scene(DOG, GUITAR, make_object(2, "chair")), "red dog")
+    with_chair = Situation(LOUDEST, make_scene(DOG, GUITAR, make_object(2, "chair")), "dog")
     (case,) = [
         case
         for case in of(describe(nothing, with_chair).cases(number=9), "foreign_description")
         if case.sample.row == 0
     ]
-    assert case.expected == "blue chair" and "the loudest" not in case.forced
+    assert case.expected == "chair" and "the loudest" not in case.forced
     only_null = of(describe(TWO[0], nothing).cases(number=9), "foreign_description")
     assert [(case.sample.row, case.expected) for case in only_null] == [(0, "null")]
 
 
 def test_swapped_media_by_hand():
     """The other clip sounds of cat and piano, which nobody sees: the loudest in view is then nothing."""
-    chair = Situation(CHAIR, make_scene(make_object(0, "chair")), "blue chair")
+    chair = Situation(CHAIR, make_scene(make_object(0, "chair")), "chair")
     cases = describe(*TWO, chair).cases(number=9)
     sound = {(case.sample.row, case.should_change): case for case in of(cases, "swapped_sound")}
     assert (sound[0, True].expected, sound[0, True].visual_vid, sound[0, True].forced) == ("null", "v0", "")
     assert sound[0, True].audio_vid != "v0"
-    assert (2, True) not in sound and sound[2, False].expected == "blue chair"
+    assert (2, True) not in sound and sound[2, False].expected == "chair"
     assert (0, False) not in sound
     frames = {(case.sample.row, case.should_change): case for case in of(cases, "swapped_frames")}
     assert (frames[2, True].expected, frames[2, True].audio_vid) == ("null", "v2")
@@ -111,7 +107,7 @@ def test_swapped_media_by_hand():
 
 def test_half_of_the_swaps_should_change_the_answer():
     known = [replace(TWO[row % 2]) for row in range(8)]
-    known += [Situation(CHAIR, make_scene(make_object(0, "chair")), "blue chair") for _ in range(8)]
+    known += [Situation(CHAIR, make_scene(make_object(0, "chair")), "chair") for _ in range(8)]
     cases = of(describe(*known).cases(number=5), "swapped_sound")
     assert [case.should_change for case in cases] == [True] * 3 + [False] * 2
 

@@ -55,7 +55,7 @@ def test_a_chain_by_hand():
     ):
         opening, found, told = told.partition(part)  # the opening of a sentence is one of several
         assert found and len(opening.split()) <= 5, (part, lines[1])
-    answer = ["<f_object> the red dog in the middle </f_object>", "<s_object> red dog </s_object>"]
+    answer = ["<f_object> the red dog in the middle </f_object>", "<s_object> dog </s_object>"]
     assert [lines[0], *lines[2:]] == ["<think>", "</think>", "<answer>", *answer, "</answer>"]
 
 
@@ -135,7 +135,7 @@ def test_chains_stay_short(chains):
     assert max(len(split_words(chain)) for _, _, chain in chains) < 240
 
 
-def test_s_object_is_the_category_with_its_colour_and_f_object_its_place_too():
+def test_s_object_is_the_category_and_f_object_gives_colour_and_place():
     scene = make_scene(make_object(0, "cat", color="red"), make_object(1, "cat"), make_object(2, "man"))
-    assert describe_target(scene.objects[0]) == ("the red cat on the left", "red cat")
-    assert describe_target(scene.objects[2]) == ("the man in blue on the right", "man in blue")
+    assert describe_target(scene.objects[0]) == ("the red cat on the left", "cat")
+    assert describe_target(scene.objects[2]) == ("the man in blue on the right", "man")

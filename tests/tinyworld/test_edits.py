@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from tinyworld.samples import make_object, make_scene, make_voice, plans
 
-from tgs_pipeline.tinyworld.categories import name_with_color
 from tgs_pipeline.tinyworld.chains import describe_frames, describe_sound
 from tgs_pipeline.tinyworld.edits import edit_one_fact, seen_with_sound_of, true_answer
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene
-from tgs_pipeline.tinyworld.solver import Atom
+from tgs_pipeline.tinyworld.solver import Atom, solve
 
 DOG = make_object(0, "dog", color="red", voice=make_voice(0, 3, loudness=4, pulse_hz=1.0))
 GUITAR = make_object(1, "guitar", voice=make_voice(2, 10, loudness=1, pulse_hz=4.0))
@@ -23,10 +22,10 @@ def edits(scene, kind):
 @pytest.mark.parametrize(
     ("kind", "atom", "before", "after"),
     [
-        ("loudness", Atom("loudest"), "red dog", "blue guitar"),
-        ("time", Atom("first"), "red dog", "blue guitar"),
-        ("time", Atom("longest"), "blue guitar", "red dog"),
-        ("rhythm", Atom("fastest"), "blue guitar", "red dog"),
+        ("loudness", Atom("loudest"), "dog", "guitar"),
+        ("time", Atom("first"), "dog", "guitar"),
+        ("time", Atom("longest"), "guitar", "dog"),
+        ("rhythm", Atom("fastest"), "guitar", "dog"),
     ],
 )
 def test_a_swapped_fact_of_two_voices_swaps_the_answer(kind, atom, before, after):
@@ -38,18 +37,18 @@ def test_a_swapped_fact_of_two_voices_swaps_the_answer(kind, atom, before, after
 def test_a_silenced_voice_leaves_the_other_or_nothing():
     no_dog, no_guitar = edits(SCENE, "silence")
     assert true_answer(no_dog, (Atom("category", "dog"), Atom("sounding"))) == "null"
-    assert true_answer(no_dog, (Atom("sounding"),)) == "blue guitar"
-    assert true_answer(no_guitar, (Atom("sounding"),)) == "red dog"
+    assert true_answer(no_dog, (Atom("sounding"),)) == "guitar"
+    assert true_answer(no_guitar, (Atom("sounding"),)) == "dog"
 
 
 def test_swapped_colours_and_places():
     recolored = edits(SCENE, "color")
     assert len(recolored) == 3
     reds = [true_answer(scene, (Atom("colored", "red"),)) for scene in recolored]
-    assert reds == ["red guitar", "red chair", "red dog"]
+    assert reds == ["guitar", "chair", "dog"]
     moved = edits(SCENE, "place")
     leftmost = [true_answer(scene, (Atom("leftmost"),)) for scene in moved]
-    assert leftmost == ["blue guitar", "green chair", "red dog"]
+    assert leftmost == ["guitar", "chair", "dog"]
 
 
 def test_a_motion_turns_round_and_nothing_else_is_said_to_change():
@@ -58,13 +57,13 @@ def test_a_motion_turns_round_and_nothing_else_is_said_to_change():
     ((kind, edited),) = [entry for entry in edit_one_fact(make_scene(dog)) if entry[0] not in ("silence",)]
     assert kind == "motion" and edited.objects[0].centers == centers[::-1]
     assert true_answer(edited, (Atom("moving", "right"),)) == "null"
-    assert true_answer(edited, (Atom("moving", "left"),)) == "red dog"
+    assert true_answer(edited, (Atom("moving", "left"),)) == "dog"
 
 
 def test_what_came_late_is_there_all_the_time():
     late = replace(CHAIR, index=1, visible=(False,) * 4 + (True,) * 6)
     (edited,) = edits(make_scene(DOG, late), "presence")
-    assert true_answer(make_scene(DOG, late), (Atom("enters"),)) == "green chair"
+    assert true_answer(make_scene(DOG, late), (Atom("enters"),)) == "chair"
     assert true_answer(edited, (Atom("enters"),)) == "null"
 
 
@@ -73,7 +72,8 @@ def test_twins_swap_sizes_and_stay_distinguishable():
     scene = make_scene(small, large, replace(CHAIR, color="red"))
     (edited,) = edits(scene, "size")
     biggest = (Atom("category", "cat"), Atom("biggest", "cat"))
-    assert (true_answer(scene, biggest), true_answer(edited, biggest)) == ("blue cat", "red cat")
+    assert (solve(scene, biggest), solve(edited, biggest)) == (1, 0)
+    assert true_answer(scene, biggest) == true_answer(edited, biggest) == "cat"
     for recolored in edits(scene, "color"):  # the blue cat and the red chair may not swap: two red cats
         assert len({(item.category, item.color) for item in recolored.objects}) == 3
     assert len(edits(scene, "color")) == 1
@@ -112,7 +112,7 @@ def test_answers_of_generated_references_are_clear_and_right():
     for _, _, plan in plans():
         for reference in plan.references:
             target = plan.scene.objects[reference.target]
-            assert true_answer(plan.scene, reference.atoms) == name_with_color(target.category, target.color)
+            assert true_answer(plan.scene, reference.atoms) == target.category
         if plan.null is not None:
             assert {true_answer(plan.null.scene, reference.atoms) for reference in plan.null.references} <= {"null"}
 
@@ -129,7 +129,7 @@ def test_a_sound_belongs_to_the_one_in_view_that_makes_it():
     mixed = seen_with_sound_of(SCENE, heard)
     assert [item.voice for item in mixed.objects] == [dog.voice, None, None]
     assert mixed.unseen_voices == (("cat", cat.voice),)
-    assert true_answer(mixed, (Atom("sounding"),)) == "red dog"
+    assert true_answer(mixed, (Atom("sounding"),)) == "dog"
     assert true_answer(mixed, (Atom("category", "guitar"), Atom("sounding"))) == "null"
     again = seen_with_sound_of(heard, mixed)  # what sounded out of view is heard too
     assert again == heard

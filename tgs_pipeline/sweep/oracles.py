@@ -1,8 +1,9 @@
 """Oracles: parts of the ground truth in place of what a stage found, to tell where a score is lost.
 
 They are no systems: a row with one is a ceiling. Both need the uids and masks of the ref_avsbench layout.
-- name: the category that the uid names, in place of what the thinker said; null samples are abstained from. What is
-  still lost is lost by detector, box choice and segmenter. It is no ceiling for a thinker that says colours, too.
+- name: the category that the uid names, in place of the thinker's s_object; null samples are abstained from. What is
+  still lost is lost by detector, box choice and segmenter. It is no ceiling for a thinker that says colours, too. The
+  thinker's f_object stays, so that `auto` can tell apart what shares the category.
 - box: the box of the true mask in every frame that was grounded, whether a box was found or not; abstentions stay.
   What is still lost is lost by wrong abstentions and the segmenter, with both oracles by the segmenter alone.
 """
@@ -11,15 +12,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tgs_pipeline.artifacts import boxes, chains, samples, table
+from tgs_pipeline.artifacts import boxes, chains, table
 from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
 from tgs_pipeline.data.truth import read_truth
 from tgs_pipeline.workspace import Workspace
 
 
 def write_true_names(workspace: Workspace) -> None:
-    """Write chains that know the object's name and nothing else."""
-    table.write_rows(workspace.chains, chains.SCHEMA, map(_chain, table.read_rows(workspace.samples, samples.SCHEMA)))
+    """Replace s_object in the chains of the workspace by the name of the object, where there is one to be named."""
+    table.write_rows(workspace.chains, chains.SCHEMA, _chains(workspace))
 
 
 def write_true_boxes(workspace: Workspace) -> None:
@@ -28,13 +29,15 @@ def write_true_boxes(workspace: Workspace) -> None:
     workspace.pivots.unlink(missing_ok=True)  # of the boxes that are no more; masks would be tracked from them
 
 
-def _chain(sample: dict) -> dict:
-    name = None if sample["is_null"] else sample["uid"].rsplit("_", 2)[1]
-    failed = sample["status"] != "ok"
-    return {column: sample[column] for column in ("uid", "row", "vid", "split", "reference", "reason")} | {
-        "think": None, "f_object": None if failed else name, "s_object": None if failed else name,
-        "null_probability": None, "raw": None, "num_tokens": 0, "status": "failed" if failed else "ok",
-    }  # fmt: skip
+def _chains(workspace: Workspace) -> Iterator[dict]:
+    found = [Artifact(workspace.chains, chains.SCHEMA)]
+    for sample, ((row,),) in read_by_sample(workspace.samples, found):
+        if sample["status"] != "ok":
+            yield row
+        elif sample["is_null"]:
+            yield row | {"f_object": None, "s_object": None, "status": "ok", "reason": None}
+        else:
+            yield row | {"s_object": sample["uid"].rsplit("_", 2)[1], "status": "ok", "reason": None}
 
 
 def _boxes(workspace: Workspace) -> Iterator[dict]:

@@ -157,10 +157,9 @@ def _run_row(one: Plan, *, folder: Path, keys: dict[str, str], owners: dict[str,
             (workspace.artifacts / stage.folder).symlink_to(target)
             continue
         ran.append(name)
+        stage.operator.run(one.params, workspace, execution_of(one.params, stage=name))
         if name == "think" and "name" in one.oracle:
             oracles.write_true_names(workspace)
-            continue
-        stage.operator.run(one.params, workspace, execution_of(one.params, stage=name))
         if name == "ground" and "box" in one.oracle:
             oracles.write_true_boxes(workspace)
     write_text(folder / "row.json", json.dumps({"name": one.name, "keys": keys, "ran": ran}, indent=2) + "\n")

@@ -6,8 +6,9 @@ of each object that it is silent or how it sounds, then the sounds of nothing in
 sound, one word had to say which of them all is the next, and a small model gave the sounds of things out of view to
 those in view. Then stands what a demand compares with, object by object, and after it, as a value, what each demand
 comes to in this clip: looking up and choosing are two steps. A candidate is struck out at the first demand that it
-fails. `s_object` is the category with its colour, which is one object of a clip; `f_object` says where it is,
-too. The line with a box, which the prompt also asks for, is left out: no stage reads it.
+fails. `s_object` is the category, the simplified description of the paper; `f_object` gives colour and place, too,
+which tell it from others of its category. The line with a box, which the prompt also asks for, is left out: no stage
+reads it.
 """
 
 from collections.abc import Sequence
@@ -112,7 +113,7 @@ def describe_sound(rng: np.random.Generator, scene: Scene, *, numbered: bool) ->
 
 def describe_target(item: SceneObject) -> tuple[str, str]:
     """Return (f_object, s_object): the fine-grained and the simplified description."""
-    return f"the {name(item)}{place_of(item)}", name(item)
+    return f"the {name(item)}{place_of(item)}", item.category
 
 
 def _source(scene: Scene, item: SceneObject) -> str:

@@ -113,10 +113,11 @@ def fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
 def compared(scene: Scene, atom: Atom) -> tuple[SceneObject, ...] | None:
     """The objects whose facts say what is wanted, from left to right; None where the demand says it by itself."""
     value = atom.value
+    rivals: tuple[SceneObject, ...]
     if atom.name in _RELATIONS:
         rivals = scene.of_category(value)
     elif atom.name == "between":
-        rivals = [item for category in value.split(",") for item in scene.of_category(category)]
+        rivals = tuple(item for category in value.split(",") for item in scene.of_category(category))
     elif atom.name in ("biggest", "smallest", "leftmost", "rightmost"):
         rivals = scene.of_category(value) if value else scene.objects
     elif atom.name in _MEASURES:  # superlatives among what sounds

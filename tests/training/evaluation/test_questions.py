@@ -36,9 +36,9 @@ def test_questions_about_a_null_variant_are_heard_with_its_soundtrack():
         assert question.scene.unseen_voices
 
 
-def test_chance_is_one_of_the_objects_that_can_be_told_apart():
+def test_chance_is_the_share_of_objects_of_the_category():
     scene = make_scene(make_object(0, "cat", color="red"), make_object(1, "cat"), make_object(2, "man"))
     reference = Reference("color", "The red one.", "a red object", (Atom("color", "red"),), 0)
     question = Question(5, "test_s", "clip", "plain", reference, scene, None)
-    assert (question.s_object, question.num_twins) == ("red cat", 2)
-    assert question.chance == 1 / 3
+    assert (question.s_object, question.num_twins) == ("cat", 2)
+    assert question.chance == 2 / 3

@@ -13,12 +13,21 @@ MEASURE = {what.name: what for what in MEASURES}
 
 
 def outcome(
-    s_object, *, target, kind="color", f_object="x", style="plain", split="test_s", blind="man in blue", think="no"
+    s_object,
+    *,
+    target,
+    kind="color",
+    f_object="x",
+    style="plain",
+    split="test_s",
+    blind="man",
+    blind_name="man in blue",
+    think="no",
 ):
     null = "null_m" if target is None else None
     question = Question(5, split, "clip", style, Reference(kind, "The one.", "a", (), target), SCENE, null)
     text = f"<think>{think}</think><answer><f_object>{f_object}</f_object><s_object>{s_object}</s_object></answer>"
-    return judge(question, reply_of(text), blind=BlindAnswer(blind, blind))
+    return judge(question, reply_of(text), blind=BlindAnswer(blind, blind, "man in blue"))
 
 
 def counts(outcomes, name):
@@ -40,23 +49,21 @@ def test_wilson_interval_of_published_cases():
 
 
 def test_s_object_is_compared_whole_in_any_case():
-    said = ("Red cat", "red cat ", "cat", "the red cat", "blue cat", "null")
+    said = ("Cat", "cat ", "red cat", "the cat", "dog", "null")
     outcomes = [outcome(name, target=0) for name in said]
     assert counts(outcomes, "s_object, test_s") == (2, 6)
     assert counts(outcomes, "present called null") == (1, 6)
-    persons = [outcome(name, target=2, split="test_u") for name in ("Man in blue", "man", "blue man", "man in red")]
-    assert counts(persons, "s_object, test_u") == (1, 4)
 
 
 def test_each_measure_counts_its_own_questions():
     outcomes = [
-        outcome("red cat", target=0),
-        outcome("red cat", target=0, kind="first"),
-        outcome("man in blue", target=0, kind="sounding_beside"),
-        outcome("red cat", target=0, kind="loudest", split="test_u"),
-        outcome("red cat", target=0, style="reasoning", kind="reasoning"),
+        outcome("cat", target=0),
+        outcome("cat", target=0, kind="first"),
+        outcome("man", target=0, kind="sounding_beside"),
+        outcome("cat", target=0, kind="loudest", split="test_u"),
+        outcome("cat", target=0, style="reasoning", kind="reasoning"),
         outcome("null", target=None, split="test_n"),
-        outcome("man in blue", target=None, split="test_n"),
+        outcome("man", target=None, split="test_n"),
     ]
     expected = {
         "s_object, test_s": (2, 3),
@@ -75,22 +82,22 @@ def test_each_measure_counts_its_own_questions():
 
 def test_baselines_stand_beside():
     outcomes = [
-        outcome("red cat", target=0, blind="blue cat"),
-        outcome("red cat", target=0, blind="red cat"),
+        outcome("cat", target=0, blind="dog"),
+        outcome("cat", target=0, blind="cat"),
         outcome("null", target=None, blind=None),
-        outcome("null", target=None, blind="man in blue"),
-        outcome("null", target=None, blind="man in blue"),
+        outcome("null", target=None, blind="man"),
+        outcome("null", target=None, blind="man"),
     ]
     found = measure(outcomes, MEASURE["s_object, test_s"])
-    assert (found.chance, found.blind) == (pytest.approx(1 / 3), 0.5)
+    assert (found.chance, found.blind) == (pytest.approx(2 / 3), 0.5)
     null = measure(outcomes, MEASURE["kind: null (recognised)"])
     assert (null.rate.share, null.chance, null.blind) == (1, 0.6, pytest.approx(1 / 3))
 
 
 def test_an_unreadable_reply_is_neither_right_nor_null():
-    question = outcome("red cat", target=0).question
-    words = BlindAnswer(None, "man in blue")
-    cut = judge(question, reply_of("<think>no</think><s_object>red cat</s_object>"), blind=words)
+    question = outcome("cat", target=0).question
+    words = BlindAnswer(None, "man", "man in blue")
+    cut = judge(question, reply_of("<think>no</think><s_object>cat</s_object>"), blind=words)
     nothing = judge(outcome("null", target=None).question, reply_of("no"), blind=words)
     assert counts([cut], "s_object, test_s") == (0, 1)
     assert counts([nothing], "kind: null (recognised)") == (0, 1)
@@ -113,6 +120,9 @@ def test_f_object_must_tell_twins_apart(f_object, is_right):
     outcomes = [outcome("x", target=0, f_object=f_object), outcome("man in blue", target=2, f_object="the man in blue")]
     found = measure(outcomes, MEASURE["f_object among twins"])
     assert (found.rate.num, found.rate.total, found.chance) == (is_right, 1, 0.5)
+    every = measure(outcomes, MEASURE["f_object, test_s"])
+    assert (every.rate.num, every.rate.total, every.chance) == (is_right + 1, 2, pytest.approx(1 / 3))
+    assert every.blind == 0.5  # it says "man in blue" of everything
 
 
 def test_statements_are_counted_over_all_chains():

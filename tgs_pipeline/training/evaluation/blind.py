@@ -9,7 +9,7 @@ else the commonest answer.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -24,10 +24,11 @@ _NULL = "null"
 
 @dataclass(frozen=True)
 class BlindAnswer:
-    """s_object, None for null; and the answer to be given where it is known that an object is meant."""
+    """s_object, None for null; s_object and the whole name, with colour, where it is known that an object is meant."""
 
     s_object: str | None
     if_present: str | None
+    name_if_present: str | None
 
 
 class Blind:
@@ -36,36 +37,51 @@ class Blind:
     def __init__(self, questions: Iterable[Question]) -> None:
         """Fit on `questions`. ValueError where there is none."""
         asked = list(questions)
-        self._any = WordsOnly(asked)
-        about_objects = [question for question in asked if question.target is not None]
-        self._objects = {
-            split: WordsOnly(question for question in about_objects if question.split == split)
-            for split in {question.split for question in about_objects}
-        }
+        self._any = WordsOnly(asked, words_of=category_of)
+        of_split: dict[str, list[Question]] = defaultdict(list)
+        for question in asked:
+            if question.target is not None:
+                of_split[question.split].append(question)
+        self._categories = {split: WordsOnly(found, words_of=category_of) for split, found in of_split.items()}
+        self._names = {split: WordsOnly(found, words_of=name_of) for split, found in of_split.items()}
 
     def answer(self, question: Question) -> BlindAnswer:
         """The answers to a question; ValueError where it is about an object of a split that was not fitted."""
         text = question.reference.text
         if question.target is None:
-            return BlindAnswer(self._any.answer(text), None)
-        if question.split not in self._objects:
-            raise ValueError(f"the blind baseline knows {sorted(self._objects)}, but not split {question.split!r}")
-        return BlindAnswer(self._any.answer(text), self._objects[question.split].answer(text))
+            return BlindAnswer(self._any.answer(text), None, None)
+        split = question.split
+        if split not in self._categories:
+            raise ValueError(f"the blind baseline knows {sorted(self._categories)}, but not split {split!r}")
+        return BlindAnswer(
+            self._any.answer(text), self._categories[split].answer(text), self._names[split].answer(text)
+        )
+
+
+def category_of(item: SceneObject) -> tuple[str, ...]:
+    """What s_object says."""
+    return (item.category,)
+
+
+def name_of(item: SceneObject) -> tuple[str, ...]:
+    """What f_object says besides the place, in one order for all: persons and things count together."""
+    return item.color, item.category
 
 
 class WordsOnly:
-    """Predicts `s_object` from a reference."""
+    """Predicts `category_of` or `name_of` the object that a reference means."""
 
-    def __init__(self, questions: Iterable[Question]) -> None:
+    def __init__(self, questions: Iterable[Question], *, words_of: Callable[[SceneObject], tuple[str, ...]]) -> None:
         """Count the answers to `questions`. ValueError where there is none."""
         self._of_text: dict[str, Counter[str]] = defaultdict(Counter)
         self._of_wording: dict[str, Counter[str]] = defaultdict(Counter)
         for question in questions:
             text = _normalise(question.reference.text)
             wording, values = _slots(text)
-            answer = question.s_object or _NULL
-            self._of_text[text][answer] += 1
-            self._of_wording[wording][_to_slots(question.target, values)] += 1
+            words = (_NULL,) if question.target is None else words_of(question.target)
+            self._of_text[text][_named(words)] += 1
+            slots = (_slot(values.index(word)) if word in values else word for word in words)
+            self._of_wording[wording][" ".join(slots)] += 1
         if not self._of_text:
             raise ValueError("there is nothing to fit the blind baseline on: ask about one clip at least")
         self._of_anything = sum(self._of_text.values(), Counter())
@@ -77,7 +93,7 @@ class WordsOnly:
         if self._of_text[text].total() >= MIN_COUNT:
             found = _commonest(self._of_text[text])
         elif wording in self._of_wording:
-            found = _from_slots(_commonest(self._of_wording[wording]), values)
+            found = _named(_commonest(self._of_wording[wording]).format(*values).split())
         else:
             found = _commonest(self._of_anything)
         return None if found == _NULL else found
@@ -105,22 +121,15 @@ def _slots(text: str) -> tuple[str, list[str]]:
     return _MENTION.sub(fill, text), values
 
 
-def _to_slots(target: SceneObject | None, values: list[str]) -> str:
-    """Colour and category of the answer, whatever order and words its name has: persons and things count together."""
-    if target is None:
-        return _NULL
-    words = (target.color, target.category)
-    return " ".join(_slot(values.index(word)) if word in values else word for word in words)
-
-
 def _slot(number: int) -> str:
     return f"{{{number}}}"
 
 
-def _from_slots(answer: str, values: list[str]) -> str:
-    filled = answer.format(*values)
-    color, _, category = filled.partition(" ")
-    return name_with_color(category, color) if category in CATEGORIES else filled  # null; a colour where a category was
+def _named(words: Sequence[str]) -> str:
+    """An answer in the words of chains."""
+    if len(words) == 2 and words[1] in CATEGORIES:
+        return name_with_color(words[1], words[0])
+    return " ".join(words)  # a category, null, or a colour where others had a category
 
 
 def _meanings() -> Mapping[str, str | None]:

@@ -78,7 +78,8 @@ class Question:
     @property
     def chance(self) -> float:
         """The probability that one object of the clip, drawn at random, has the right description."""
-        return 1 / len({describe_target(item)[1] for item in self.scene.objects})
+        said = [describe_target(item)[1] for item in self.scene.objects]
+        return said.count(self.s_object) / len(said) if self.s_object else 0.0
 
 
 def questions_of(plan: ClipPlan, *, seed: int, split: Split) -> Iterator[Question]:

@@ -110,6 +110,7 @@ class Evaluation:
                 "f_object": reply.f_object,
                 "blind": one.blind.s_object,
                 "blind_if_present": one.blind.if_present,
+                "blind_name_if_present": one.blind.name_if_present,
                 "status": reply.status,
                 "reason": reply.reason,
                 "think": reply.think,

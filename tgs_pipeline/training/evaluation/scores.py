@@ -1,6 +1,7 @@
 """Scores of a thinker's answers: shares with their counts, beside chance and the blind baseline.
 
-Only replies with status ok count as answers; s_object is compared whole, in any case.
+Only replies with status ok count as answers; s_object is compared whole, in any case; of f_object count category and
+colour.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -61,9 +62,10 @@ class Outcome:
         return Answer(self.reply.status == "ok", self.reply.s_object, self.reply.f_object)
 
     def blind_answer(self, *, is_present: bool) -> Answer:
-        """The blind baseline's, which may know that an object is meant: its s_object serves as f_object."""
-        said = self.blind.if_present if is_present else self.blind.s_object
-        return Answer(True, said, said)
+        """The blind baseline's, which may know that an object is meant: then it names one for f_object, too."""
+        if not is_present:
+            return Answer(True, self.blind.s_object, None)
+        return Answer(True, self.blind.if_present, self.blind.name_if_present)
 
 
 @dataclass(frozen=True)
@@ -103,10 +105,10 @@ def is_null(question: Question, answer: Answer) -> bool:
     return answer.is_readable and answer.s_object is None
 
 
-def tells_twins_apart(question: Question, answer: Answer) -> bool:
+def names_it_alone(question: Question, answer: Answer) -> bool:
     """Whether f_object names the target's category and, of all colours, its own alone.
 
-    Objects of one category always differ in colour in this world (tinyworld/sampling.py).
+    That is one object of a clip: those of one category always differ in colour in this world (tinyworld/sampling.py).
     """
     if question.target is None or not answer.is_readable or answer.f_object is None:
         return False
@@ -116,6 +118,10 @@ def tells_twins_apart(question: Question, answer: Answer) -> bool:
 
 def _chance(question: Question) -> float:
     return question.chance
+
+
+def _one_of_all(question: Question) -> float:
+    return 1 / len(question.scene.objects)
 
 
 def _asks_object(question: Question) -> bool:
@@ -138,7 +144,10 @@ MEASURES: tuple[Measure, ...] = (
     Measure("null, foreign sound", lambda q: q.null == "null_c", is_null, None),
     Measure("present called null", _asks_object, is_null, None),
     Measure("R2-style called null", lambda q: q.style == "reasoning", is_null, None),
-    Measure("f_object among twins", lambda q: q.num_twins > 1, tells_twins_apart, lambda q: 1 / q.num_twins),
+    Measure("f_object, test_s", lambda q: _asks_object(q) and q.split == "test_s", names_it_alone, _one_of_all),
+    Measure("f_object, test_u", lambda q: _asks_object(q) and q.split == "test_u", names_it_alone, _one_of_all),
+    Measure("f_object, R2-style", lambda q: q.style == "reasoning", names_it_alone, _one_of_all),
+    Measure("f_object among twins", lambda q: q.num_twins > 1, names_it_alone, lambda q: 1 / q.num_twins),
     Measure("no readable answer", lambda q: True, lambda q, answer: not answer.is_readable, None, has_baselines=False),
 )
 

@@ -51,7 +51,7 @@ def test_all_mistakes_are_reported_at_once_with_suggestions(tmp_path):
         ("ground", "box_threshold", 1.5, "less than or equal to 1"),
         ("ground", "box_threshold", 0.01, "below detect.floor"),
         ("ground", "prompt", "reference", r"add \['reference'\] to detect.captions"),
-        ("ground", "prompt", "auto", r"'auto' but .* add \['f_object', 'reference'\] to detect.captions"),
+        ("detect", "captions", ["reference"], r"'auto' but .* add \['f_object', 's_object'\] to detect.captions"),
         ("ground", "null_threshold", 1.5, "less than or equal to 1"),
         ("runtime", "num_loaders", 0, "greater than 0"),
         ("think", "backend", "reference", "which writes no chain that could be followed: set faithfulness.num_samples"),

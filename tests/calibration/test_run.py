@@ -29,6 +29,7 @@ SAMPLES = [
 
 def make_params(**changes):
     data = yaml.safe_load((ROOT / "params.yaml").read_text())
+    data["detect"]["captions"], data["ground"]["prompt"] = ["s_object"], "s_object"
     data["dataset"]["splits"] = ["val"]
     data["ground"] |= changes
     return Params.model_validate(data)

@@ -27,7 +27,7 @@ def test_rows_are_combined_with_the_grid(tmp_path):
     found = plans(
         tmp_path,
         {
-            "base": {"detect.captions": ["s_object", "reference"]},
+            "base": {"detect.captions": ["s_object", "reference"], "ground.prompt": "s_object"},
             "rows": [{"name": "T_s"}, {"name": "R", "set": {"ground.prompt": "reference"}}],
             "grid": {"ground.box_threshold": [0.1, 0.2], "ground.null_threshold": [None, 0.5]},
         },
@@ -54,7 +54,7 @@ def test_a_grid_without_rows_and_a_row_without_changes(tmp_path):
 def test_the_mistakes_of_all_rows_are_told_before_any_is_run(tmp_path):
     rows = [
         {"name": "a", "set": {"ground.box_treshold": 0.1}},
-        {"name": "b", "set": {"ground.prompt": "auto"}},
+        {"name": "b", "set": {"ground.prompt": "reference"}},
         {"name": "c", "set": {"grund.prompt": "auto"}},
         {"name": "d", "set": {"dataset.tinyworld.seed": 1}},
         {"name": "e/f"},
@@ -65,7 +65,7 @@ def test_the_mistakes_of_all_rows_are_told_before_any_is_run(tmp_path):
         plans(tmp_path, {"rows": rows})
     text = str(error.value)
     assert "row 'a': 1 problem(s)\n  ground.box_treshold: unknown key; did you mean 'ground.box_threshold'?" in text
-    assert "row 'b'" in text and "add ['f_object', 'reference'] to detect.captions" in text
+    assert "row 'b'" in text and "add ['reference'] to detect.captions" in text
     assert "row 'c': grund.prompt is in no section of the params" in text
     assert "row 'd': dataset.tinyworld.seed cannot be changed by a sweep, only in the params file" in text
     assert text.count("another row has this name") == 2

@@ -121,7 +121,7 @@ def test_an_oracle_takes_the_place_of_its_stage(place, monkeypatch):
     for name in ("write_true_names", "write_true_boxes"):
         monkeypatch.setattr(sweeping.oracles, name, lambda workspace, name=name: said.append(name))
     sweep(place, rows=[{"name": "a"}, {"name": "b", "oracle": ["name", "box"]}, {"name": "c", "oracle": ["box"]}])
-    assert place.ran[7:] == ["detect", "ground", "segment", "score", "ground", "segment", "score"]
+    assert place.ran[7:] == ["think", "detect", "ground", "segment", "score", "ground", "segment", "score"]
     assert said == ["write_true_names", "write_true_boxes", "write_true_boxes"]
     assert "b (oracle: name and box)" in (place.folder / "out/table.md").read_text()
 

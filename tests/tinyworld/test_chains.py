@@ -76,10 +76,13 @@ def test_what_is_hard_to_tell_and_what_was_said_is_passed_over():
     assert CHECKS.search(chain)[1] == "#1: silent? silent, keep"
 
 
-def test_where_nothing_can_be_compared_the_chain_says_so():
+def test_an_anchor_or_its_absence_is_told_before_what_is_wanted():
     reference = Reference("any", "?", "a dog", (Atom("category", "dog"), Atom("louder_than", "cat")), None)
     chain = write_chain(np.random.default_rng(0), SCENE, reference)
-    assert re.search(r"\. (?:To compare|Compared|Among): none\. [^.]+: dog, above cat none\. ", chain)
+    assert re.search(r"\. (?:To compare|Compared|Among): cat none\. [^.]+: dog, above cat none\. ", chain)
+    alone = make_scene(make_object(0, "cat"))
+    silence = write_chain(np.random.default_rng(0), alone, replace(reference, atoms=(Atom("loudest"),)))
+    assert re.search(r"\. (?:To compare|Compared|Among): none\. [^.]+: none\. ", silence)
     plain = write_chain(np.random.default_rng(0), SCENE, replace(reference, atoms=reference.atoms[:1]))
     assert not re.search(r"ompare|Among", plain)
 

@@ -5,7 +5,7 @@ category: that there is another can be read by then, and need not be foreseen. W
 of each object that it is silent or how it sounds, then the sounds of nothing in view: where only those were listed that
 sound, one word had to say which of them all is the next, and a small model gave the sounds of things out of view to
 those in view. Then stands what a demand compares with, object by object, and after it, as a value, what each demand
-comes to in this clip: looking up and choosing are two steps. A candidate is struck out at the first demand that it
+comes to in this clip: to find an anchor, to look up its value and to choose are steps of their own. A candidate is struck out at the first demand that it
 fails. `s_object` is the category, the simplified description of the paper; `f_object` gives colour and place, too,
 which tell it from others of its category. The line with a box, which the prompt also asks for, is left out: no stage
 reads it.
@@ -129,9 +129,8 @@ def place_of(item: SceneObject) -> str:
 
 def _compare(scene: Scene, atoms: Sequence[Atom]) -> str | None:
     """What the demands compare with and its values; None where no demand compares."""
-    groups = [(atom, compared(scene, atom)) for atom in atoms]
-    facts = [f"{number_of(scene, item)} {fact(scene, item, atom)}" for atom, items in groups for item in items or ()]
-    return (", ".join(facts) or NONE) if any(items is not None for _, items in groups) else None
+    found = [items for items in (compared(scene, atom) for atom in atoms) if items is not None]
+    return ", ".join(item for items in found for item in items) or NONE if found else None
 
 
 def _check(scene: Scene, item: SceneObject, atoms: Sequence[Atom]) -> str:

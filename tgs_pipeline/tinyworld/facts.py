@@ -110,21 +110,19 @@ def fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
             return position(item)
 
 
-def compared(scene: Scene, atom: Atom) -> tuple[SceneObject, ...] | None:
-    """The objects whose facts say what is wanted, from left to right; None where the demand says it by itself."""
-    value = atom.value
-    rivals: tuple[SceneObject, ...]
+def compared(scene: Scene, atom: Atom) -> list[str] | None:
+    """What a demand compares with: an anchor by name and number, or all rivals from left to right, each with its fact.
+
+    None where the demand says by itself what is wanted; empty where there is no rival.
+    """
     if atom.name in _RELATIONS:
-        rivals = scene.of_category(value)
-    elif atom.name == "between":
-        rivals = tuple(item for category in value.split(",") for item in scene.of_category(category))
-    elif atom.name in ("biggest", "smallest", "leftmost", "rightmost"):
-        rivals = scene.of_category(value) if value else scene.objects
-    elif atom.name in _MEASURES:  # superlatives among what sounds
-        rivals = scene.sounding()
-    else:
-        return None
-    return tuple(item for item in scene.from_left() if item in rivals)
+        return [_describe_anchor(scene, atom, atom.value)]
+    if atom.name == "between":
+        return [_describe_anchor(scene, atom, category) for category in atom.value.split(",")]
+    if atom.name in _MEASURES:
+        rivals = _rivals(scene, atom)
+        return [f"{number_of(scene, item)} {fact(scene, item, atom)}" for item in scene.from_left() if item in rivals]
+    return None
 
 
 def wanted(scene: Scene, atom: Atom) -> str:
@@ -136,7 +134,7 @@ def wanted(scene: Scene, atom: Atom) -> str:
         case "between":
             return "between " + " and ".join(_of_anchor(scene, atom, category) for category in value.split(","))
         case name if name in _MEASURES:
-            rivals = compared(scene, atom) or ()
+            rivals = _rivals(scene, atom)
             return fact(scene, max(rivals, key=_MEASURES[name]), atom) if rivals else NONE
         case "function":
             names = sorted(categories_with_function(value))
@@ -149,6 +147,18 @@ def wanted(scene: Scene, atom: Atom) -> str:
             return f"plays {value}".strip()
         case _:
             return _FIXED[atom.name]
+
+
+def _rivals(scene: Scene, atom: Atom) -> tuple[SceneObject, ...]:
+    """Among which a superlative holds: what sounds, or of what is seen all or a category."""
+    if atom.name in ("biggest", "smallest", "leftmost", "rightmost"):
+        return scene.of_category(atom.value) if atom.value else scene.objects
+    return scene.sounding()
+
+
+def _describe_anchor(scene: Scene, atom: Atom, category: str) -> str:
+    found = scene.of_category(category)
+    return f"{category} {number_of(scene, found[0])} {fact(scene, found[0], atom)}" if found else f"{category} {NONE}"
 
 
 def _of_anchor(scene: Scene, atom: Atom, category: str) -> str:

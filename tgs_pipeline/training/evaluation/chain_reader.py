@@ -60,16 +60,13 @@ class Check:
 
 @dataclass
 class Chain:
-    """The parts of a chain in lower case.
-
-    compared: number and value. conclusions: number and name, None for 'nothing fits'.
-    """
+    """The parts of a chain in lower case. conclusions: number and name, None for 'nothing fits'."""
 
     demands: list[str] = field(default_factory=list)
     shown: list[Listed] = field(default_factory=list)
     heard: list[Listed] = field(default_factory=list)
     silences: list[str] = field(default_factory=list)
-    compared: list[tuple[str, str]] = field(default_factory=list)
+    compared: list[str] = field(default_factory=list)
     wanted: list[str] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     conclusions: list[tuple[str, str] | None] = field(default_factory=list)
@@ -131,7 +128,7 @@ def _read_sentence(chain: Chain, sentence: str) -> None:
     elif (items := _slot(sentence, chains._HEARS)) is not None:
         _add_list(chain, chain.heard, items)
     elif (items := _slot(sentence, chains._COMPARES)) is not None:
-        chain.compared += [(number, text) for number, _, text in (item.partition(" ") for item in items.split(", "))]
+        chain.compared += items.split(", ")
     elif (items := _slot(sentence, chains._WANTS)) is not None:
         chain.wanted += items.split(", ")
     elif (items := _slot(sentence, chains._CHECKS)) is not None:

@@ -72,6 +72,9 @@ def check_chain(think: str, *, scene: Scene, reference: Reference) -> Reading:
     claims += [_claim("silence", text, [] if _voices(scene) else [text]) for text in chain.silences]
     demanded = [wanted(scene, atom) for atom in reference.atoms]
     claims += [_claim("wanted", text, demanded) for text in chain.wanted]
+    compares = [items for items in (compared(scene, atom) for atom in reference.atoms) if items is not None]
+    true = [item for items in compares for item in items] or [NONE]
+    claims += [_claim("compared", text, true if compares else []) for text in chain.compared]
     claims += _check_candidates(chain, scene, reference)
     target = None if reference.target is None else scene.objects[reference.target]
     right = None if target is None else (number_of(scene, target), name(target))
@@ -121,7 +124,7 @@ def _check_candidates(chain: Chain, scene: Scene, reference: Reference) -> list[
     """Check what is said of candidates; a number means the object that the chain itself gave it to."""
     matched = _match_objects([listed.name for listed in chain.shown], scene)
     numbered = {listed.number: item for listed, item in zip(chain.shown, matched, strict=True)}
-    claims = [_check_compared(*one, numbered.get(one[0]), scene, reference) for one in chain.compared]
+    claims = []
     demanded = [wanted(scene, atom) for atom in reference.atoms]
     for check in chain.checks:
         item = numbered.pop(check.number, None)
@@ -134,15 +137,6 @@ def _check_candidates(chain: Chain, scene: Scene, reference: Reference) -> list[
             is_right = item is not None and judge(scene, item, reference.atoms) is wished
             claims.append(Claim("verdict", f"{check.number}: {check.verdict}", is_right, is_right))
     return claims
-
-
-def _check_compared(number: str, value: str, item: SceneObject | None, scene: Scene, reference: Reference) -> Claim:
-    """Check that a demand compares with an object, and its value; `none` holds where there is nothing to compare."""
-    groups = [(atom, compared(scene, atom)) for atom in reference.atoms]
-    if number == NONE:
-        return _claim("compared", NONE, [] if any(items for _, items in groups) else [NONE])
-    true = [fact(scene, item, atom) for atom, items in groups if items and item and item in items]
-    return _claim("compared", value, true)
 
 
 def _claim(kind: str, text: str, true: Sequence[str]) -> Claim:

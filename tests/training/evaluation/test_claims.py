@@ -112,7 +112,6 @@ def test_the_chain_by_hand_is_true_in_lower_case():
             "#2 red dog at x2,",
             [
                 ("number", "#2"),
-                ("compared", "booming"),
                 ("candidate", "#1"),
                 ("fact", "booming"),
                 ("verdict", "#1: keep"),

@@ -18,6 +18,7 @@ NULL_SPLIT = "test_n"
 MIXED = ("test_s", "test_u")  # their plain mean is `mix` (UPSTREAM_FACTS 5.1)
 SCORES = ("J", "F", "JF")
 STEADY = "temporal_stability"  # beside the scores, of no protocol: a mean over the samples that have one
+NOT_SCORED = ("failed", "partial")  # statuses
 MAX_CURVE_POINTS = 200
 
 
@@ -38,7 +39,7 @@ class _Section:
         self.samples += 1
         self.frames += row["num_frames"]
         self.frames_expected += row["num_frames_expected"]
-        if row["status"] != "failed":
+        if row["status"] not in NOT_SCORED:
             for name in names:
                 self.values.setdefault(name, []).append(row[name])
             if row[STEADY] is not None:
@@ -81,7 +82,7 @@ class Splits:
         else:
             name = f"{split}_not_null" if split == NULL_SPLIT else split
             self.found.setdefault(name, _Section(protocols.batches(self.protocol))).add(row, SCORES, tally)
-        if row["status"] == "failed":
+        if row["status"] in NOT_SCORED:
             self.reasons.append(f"{row['uid']} (row {row['row']}): {row['reason']}")
 
     def metrics(self) -> dict[str, Values]:

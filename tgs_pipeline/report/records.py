@@ -37,15 +37,17 @@ class Record:
     def outcome(self) -> str:
         """The first stage that has no full answer and its status, such as "think: truncated", or "ok".
 
-        ground counts where no frame has a box (its first frame's status then), or where a frame failed.
+        ground counts where no frame has a box (its first frame's status then), where a frame failed, or where masks are
+        those of a part of the objects.
         """
         if self.sample["status"] != "ok":
             return f"manifest: {self.sample['status']}"
         if self.chain["status"] != "ok":
             return f"think: {self.chain['status']}"
         grounds = [row["status"] for row in self.boxes.values()]
-        if "failed" in grounds:
-            return "ground: failed"
+        for status in ("failed", "partial"):
+            if status in grounds:
+                return f"ground: {status}"
         if grounds and "ok" not in grounds:
             return f"ground: {grounds[0]}"
         if any(row["status"] == "failed" for row in self.masks.values()):

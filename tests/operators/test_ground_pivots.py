@@ -184,7 +184,7 @@ def test_an_object_that_could_not_be_asked_about_leaves_the_others_their_boxes(w
         ("partial", "not_pivot", None),
     ]
     (reason,) = {row["reason"] for row in rows}
-    told = "dog: could not be asked about, the next run of ground asks again: a (row 0, dog): the server answered 500"
+    told = "dog: could not be asked about (`dvc repro -f ground` asks again): a (row 0, dog): the server answered 500"
     assert reason.startswith(told) and KEY not in reason
     assert [(one["object"], one["status"]) for one in pivots_of(workspace)] == [("guitar", "ok"), ("dog", "failed")]
     with serve(lambda request: "[1]") as server:

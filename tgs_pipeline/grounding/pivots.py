@@ -101,7 +101,7 @@ def _unasked(pivots: Sequence[dict]) -> str | None:
     if not failed:
         return None
     names = ", ".join(_name(one) for one in failed)
-    return f"{names}: could not be asked about, the next run of ground asks again: {failed[0]['reason']}"
+    return f"{names}: could not be asked about (`dvc repro -f ground` asks again): {failed[0]['reason']}"
 
 
 def _elsewhere(ok: Sequence[dict], pivots: Sequence[dict]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tgs_pipeline.artifacts import boxes, chains, masks, samples, table
+from tgs_pipeline.artifacts import boxes, chains, masks, pivots, samples, table
 from tgs_pipeline.artifacts.publish import write_text
 from tgs_pipeline.data.media import read_image
 from tgs_pipeline.data.media_folder import DEFAULT_SPLIT
@@ -18,7 +18,8 @@ from tgs_pipeline.data.video import extract
 from tgs_pipeline.metrics import rle
 from tgs_pipeline.operators import detect, features, ground, manifest, segment, think
 from tgs_pipeline.params import Params
-from tgs_pipeline.report.picture import captions_of, strip
+from tgs_pipeline.report.picture import captions_of, named_boxes, strip
+from tgs_pipeline.report.records import drawn
 from tgs_pipeline.stage import execution_of
 from tgs_pipeline.workspace import Workspace
 
@@ -78,7 +79,8 @@ def _write_results(workspace: Workspace, out: Path) -> dict:
     for index, mask in zip(sample["frame_indices"], decoded, strict=True):
         Image.fromarray(mask.astype(np.uint8) * 255).save(out / "masks" / f"{index:05d}.png")
     (out / "boxes.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    drawn = strip(frames, decoded, [row["box_xyxy_px"] for row in found], captions=captions_of(chain))
-    drawn.save(out / "overlay.png")
+    chosen = list(table.read_rows(workspace.pivots, pivots.SCHEMA)) if workspace.pivots.exists() else []
+    shown = [named_boxes(drawn(row, chosen)) for row in found]
+    strip(frames, decoded, shown, captions=captions_of(chain)).save(out / "overlay.png")
     write_text(out / "chain.json", json.dumps(chain, indent=2, ensure_ascii=False) + "\n")  # last: all is there
     return chain

@@ -170,6 +170,38 @@ def test_sounding_objects_come_with_their_frames_and_recorded_boxes(workspace, t
     assert {one["rule"] for one in pivots_of(workspace)} <= set(RULES)
 
 
+def test_an_object_that_could_not_be_asked_about_leaves_the_others_their_boxes(workspace):
+    scores = {"guitar.": [[0.5, 0.3], [0.9], [0.3]], "dog.": [[0.3], [0.4, 0.7], [0.5]]}
+    write_clip(workspace, scores, s_object="guitar. dog", raw={"guitar": 0, "dog": 1})
+    with serve(lambda request: Fail(500) if "dog" in text_of(request) else "[2]") as server:
+        chosen = settings(prompt="objects", **asking(server_params(server.base_url, max_retries=0)))
+        with pytest.raises(StageError, match="500"):
+            run(workspace, chosen)
+        rows = run(workspace, chosen, max_failure_rate=1.0)
+    assert [(row["status"], row["rule"], row["query_index"]) for row in rows] == [
+        ("partial", "pivot_lbru", 10),
+        ("partial", "pivot_lbru", None),
+        ("partial", "not_pivot", None),
+    ]
+    (reason,) = {row["reason"] for row in rows}
+    told = "dog: could not be asked about (`dvc repro -f ground` asks again): a (row 0, dog): the server answered 500"
+    assert reason.startswith(told) and KEY not in reason
+    assert [(one["object"], one["status"]) for one in pivots_of(workspace)] == [("guitar", "ok"), ("dog", "failed")]
+    with serve(lambda request: "[1]") as server:
+        again = run(workspace, settings(prompt="objects", **asking(server_params(server.base_url))))
+        assert len(server.requests) == 1 and "dog" in text_of(server.requests[0])
+    assert [row["status"] for row in again] == ["ok", "ok", "no_box"]
+
+
+def test_an_object_whose_replies_cannot_be_read_is_told_of_beside_the_others(workspace):
+    scores = {"guitar.": [[0.5, 0.3], [0.9], [0.3]], "dog.": [[0.3], [0.4, 0.7], [0.5]]}
+    write_clip(workspace, scores, s_object="guitar. dog", raw={"guitar": 0, "dog": 1})
+    with serve(lambda request: "who knows" if "dog" in text_of(request) else "[2]") as server:
+        rows = run(workspace, settings(prompt="objects", **asking(server_params(server.base_url))))
+    assert [row["status"] for row in rows] == ["ok", "no_box", "no_box"]
+    assert rows[2]["reason"].startswith("not the pivot, which is frame 0; dog has none: it has no number")
+
+
 KILLED = """
 import sys, json
 sys.path.insert(0, "tests")

@@ -179,6 +179,27 @@ def test_what_failed_is_not_scored_and_lowers_coverage(workspace, caplog):
     assert "a_x_2 (row 1): frame 1: segment: f.jpg is truncated" in caplog.text
 
 
+def test_masks_of_a_part_of_the_objects_are_not_scored_and_lower_coverage(workspace, caplog):
+    """Without the object that was not asked about, a sample and a null sample would both score as well as can be."""
+    good, part = reference("a_x_1", 0, gt=["square"]), reference("a_x_2", 1, gt=["square"])
+    absent = reference("null_m-a_null_1", 2, gt=[None], split="test_n", is_null=True)
+    partial = {"status": "partial", "reason": "dog: could not be asked about"}
+    rows, metrics = run(
+        workspace,
+        [
+            (good, [mask(good, 0, SQUARE)]),
+            (part, [mask(part, 0, SQUARE, **partial)]),
+            (absent, [mask(absent, 0, NOTHING, **partial)]),
+        ],
+    )
+    found = rows["a_x_2"]
+    assert (found["J"], found["num_frames"], found["status"]) == (None, 0, "partial")
+    assert found["reason"] == "dog: could not be asked about" and rows["null_m-a_null_1"]["S"] is None
+    assert (metrics["splits"]["test_s"]["J"], metrics["splits"]["test_s"]["coverage"]) == (pytest.approx(1), 0.5)
+    assert metrics["splits"]["test_n"]["coverage"] == 0
+    assert "a_x_2 (row 1): dog: could not be asked about" in caplog.text
+
+
 def test_ground_truth_that_cannot_be_used_is_named(workspace):
     (workspace.dataset / "corrupt.png").write_bytes((workspace.dataset / "square.png").read_bytes()[:40])
     Image.fromarray(np.zeros((8, 16), np.uint8)).save(workspace.dataset / "small.png")

@@ -8,11 +8,12 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from tgs_pipeline.artifacts import boxes, chains, masks, samples, scores, table
+from tgs_pipeline.artifacts import boxes, chains, masks, pivots, samples, scores, table
 from tgs_pipeline.metrics import rle
 from tgs_pipeline.workspace import Workspace
 
 IMAGE_TAG = "<img src=x onerror=alert(1)>"
+BOLD_TAG = "<b>man"
 SCRIPT_TAG = "</script><script>alert(2)</script>\u2028<!--"
 
 
@@ -22,7 +23,8 @@ class Example:
     def __init__(self, root: Path, *, num_frames: int = 10, height: int = 32, width: int = 48) -> None:
         self.workspace = Workspace(artifacts=root / "artifacts", dataset=root / "dataset")
         self.num_frames, self.height, self.width = num_frames, height, width
-        self.rows: dict[str, list[dict]] = {name: [] for name in ("samples", "chains", "boxes", "masks", "scores")}
+        names = ("samples", "chains", "boxes", "masks", "scores", "pivots")
+        self.rows: dict[str, list[dict]] = {name: [] for name in names}
 
     def add_video(self, vid: str, *, sound_sec: float | None = 10.0, seed: int = 0) -> None:
         """Frames that drift in colour, and a tone with a little noise (None: no sound file)."""
@@ -123,11 +125,24 @@ class Example:
             | mask
         )
 
+    def add_pivot(self, name: str, frame_index: int | None, box: list[float] | None, **changes: object) -> None:
+        """The pivot of an object of the sample that was added last."""
+        ids = {column: self.rows["samples"][-1][column] for column in ("uid", "row")}
+        self.rows["pivots"].append(
+            ids
+            | {"object": name, "window": 0, "frame_index": frame_index, "box_xyxy_px": box, "num_candidates": 1}
+            | {"score": 0.5 if box else None, "phrase": name if box else None, "query_index": 0 if box else None}
+            | {"rule": "pivot_lbru", "status": "ok" if box else "no_box", "reason": None}
+            | changes
+        )
+
     def write(self, metrics: dict | None = None) -> Workspace:
         modules = {"samples": samples, "chains": chains, "boxes": boxes, "masks": masks, "scores": scores}
         for name, module in modules.items():
             tables = [table.from_rows(self.rows[name], module.SCHEMA)]
             table.write(getattr(self.workspace, name), module.SCHEMA, tables)
+        if self.rows["pivots"]:
+            table.write_rows(self.workspace.pivots, pivots.SCHEMA, self.rows["pivots"])
         self.workspace.metrics.write_text(json.dumps(metrics or METRICS))
         self.workspace.faithfulness_metrics.write_text(json.dumps(FAITHFULNESS))
         return self.workspace
@@ -212,6 +227,22 @@ def write_example(root: Path, *, height: int = 32, width: int = 48) -> Workspace
     (workspace.dataset / "gt_mask/broken/00002.png").unlink()
     (workspace.dataset / "media/broken/3.png").write_bytes(b"no image")
     return workspace
+
+
+def write_objects(root: Path, *, height: int = 32, width: int = 48) -> Workspace:
+    """A sample whose objects `guitar` and `<b>man` share frame 2, and a plain one."""
+    example = Example(root, num_frames=4, height=height, width=width)
+    example.add_video("duet")
+    example.add("duet", chain={"s_object": f"guitar. {BOLD_TAG}. dog", "raw": "{}"})
+    for row in example.rows["boxes"][:4]:
+        if row["frame_index"] != 2:
+            row |= NO_BOX | {"rule": "not_pivot", "status": "no_box", "reason": "not the pivot, which is frame 2"}
+    example.rows["boxes"][2] |= {"box_xyxy_px": [3.0, 4.0, 24.0, 28.0], "score": 0.5, "rule": "pivot_lbru"}
+    example.add_pivot("guitar", 2, [3.0, 4.0, 24.0, 28.0])
+    example.add_pivot(BOLD_TAG, 2, [24.0, 8.0, 45.0, 30.0], score=0.25)
+    example.add_pivot("dog", 1, None, status="no_answer", reason="it is empty")
+    example.add("duet")
+    return example.write()
 
 
 def write_many(root: Path, *, num_videos: int, references_per_video: int, sound_sec: float | None = None,

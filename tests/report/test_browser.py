@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 from project import ROOT
-from report.artifacts_example import IMAGE_TAG, SCRIPT_TAG, write_example, write_many
+from report.artifacts_example import BOLD_TAG, IMAGE_TAG, SCRIPT_TAG, write_example, write_many, write_objects
 
 from tgs_pipeline.metrics import rle
 from tgs_pipeline.operators import report
@@ -38,9 +38,9 @@ def browser():
         launched.close()
 
 
-def make(workspace):
+def make(workspace, *, frame_width_px=48):
     data = yaml.safe_load((ROOT / "params.yaml").read_text())
-    data["report"] |= {"frame_width_px": 48}
+    data["report"] |= {"frame_width_px": frame_width_px}
     params = Params.model_validate(data)
     report.run(params, workspace, execution_of(params, stage="report"))
     return workspace.report / "index.html"
@@ -112,6 +112,27 @@ def test_a_sample_shows_frames_masks_boxes_chain_and_scores(browser, index):
         assert page.locator(".frame canvas").first.get_attribute("aria-label") == "Frame 0, errors"
         box = page.evaluate("opened.answer.frames[0].box.xyxy")
         assert pixel(page, 0, round(box[0] * 48), round((box[1] + box[3]) * 16)) != outside
+
+
+def test_objects_that_share_a_frame_have_a_box_and_a_name_each(browser, tmp_path):
+    index = make(write_objects(tmp_path, height=160, width=240), frame_width_px=240)
+    with opened(browser, index) as page:
+        page.check("input[value=mask]")
+        assert page.locator(".frame figcaption").all_text_contents()[2].split(" · ")[2:4] == [
+            "guitar: 0.50 guitar",
+            f"{BOLD_TAG}: 0.25 {BOLD_TAG}",
+        ]
+        label = page.locator(".frame canvas").nth(2).get_attribute("aria-label")
+        assert label == f"Frame 2, prediction, guitar, {BOLD_TAG}"
+        assert "ground: dog: no_answer – it is empty" in page.locator("#reasons li").all_text_contents()
+        shown = {(x, y): pixel(page, 2, x, y) for x, y in ((4, 5), (25, 9), (24, 20), (45, 20))}
+        page.uncheck("#show-box")
+        assert page.locator(".frame canvas").nth(2).get_attribute("aria-label") == "Frame 2, prediction"
+        for place, with_boxes in shown.items():  # names, then lines, of both
+            assert pixel(page, 2, *place) != with_boxes, place
+        page.check("#show-box")
+        show(page, 1)
+        assert "box 0.75 dog" in page.locator(".frame figcaption").first.text_content()
 
 
 def test_run_lengths_are_decoded_as_pycocotools_encodes_them(browser, index):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from report.artifacts_example import write_example
+from report.artifacts_example import BOLD_TAG, write_example, write_objects
 
 from tgs_pipeline.metrics import rle
 from tgs_pipeline.report import entries
@@ -83,3 +83,18 @@ def test_frames_without_ground_truth_say_so(example):
 def test_sound_has_its_duration(example):
     assert video(example, 0)["duration_sec"] == 10.0
     assert np.isclose(len(video(example, 0)["frames"]), 10)
+
+
+def test_objects_that_share_a_frame_all_have_their_boxes(tmp_path):
+    workspace = write_objects(tmp_path)
+    named, plain = [
+        entries.answer(record, dataset=workspace.dataset, width_px=24) for record in read_records(workspace)
+    ]
+    assert [len(frame["boxes"]) for frame in named["frames"]] == [0, 0, 2, 0]
+    assert named["frames"][2]["boxes"] == [
+        {"name": "guitar", "xyxy": [0.0625, 0.125, 0.5, 0.875], "score": 0.5, "phrase": "guitar"},
+        {"name": BOLD_TAG, "xyxy": [0.5, 0.25, 0.9375, 0.9375], "score": 0.25, "phrase": BOLD_TAG},
+    ]
+    assert named["frames"][2]["box"]["xyxy"] == [0.0625, 0.125, 0.5, 0.875]  # the best of them
+    assert (named["unfound"], plain["unfound"]) == ([("dog", "no_answer", "it is empty")], [])
+    assert [[box["name"] for box in frame["boxes"]] for frame in plain["frames"]] == [[None]] * 4

@@ -36,6 +36,8 @@ def test_outcome_is_the_first_stage_without_a_full_answer(workspace):
 
 def test_one_frame_without_a_box_is_no_failure_but_one_failed_frame_is(workspace):
     record = next(iter(read_records(workspace)))
+    partial = {index: row | {"status": "partial"} for index, row in record.boxes.items()}
+    assert replace(record, boxes=partial).outcome == "ground: partial"
     assert replace(record, boxes={**record.boxes, 3: record.boxes[3] | {"status": "no_box"}}).outcome == "ok"
     assert (
         replace(record, boxes={**record.boxes, 3: record.boxes[3] | {"status": "failed"}}).outcome == "ground: failed"

@@ -124,9 +124,10 @@ def test_where_masks_overlap_the_higher_score_is_kept():
     assert not export.paint([empty, empty]).any()
 
 
-def test_nothing_is_exported_unless_all_is_there(tmp_path):
+@pytest.mark.parametrize("status", ["failed", "partial"])
+def test_nothing_is_exported_unless_all_is_there(tmp_path, status):
     params, workspace = prepare(tmp_path, "ref_youtube_vos", "train")
-    broken = {"status": "failed", "reason": "segment: 00005.jpg is truncated"}
+    broken = {"status": status, "reason": "segment: 00005.jpg is truncated"}
     write_masks(
         workspace,
         lambda sample, index: mask_row(sample, index, LABELS == 1, **(broken if index and sample["row"] else {})),

@@ -250,6 +250,19 @@ def test_objects_with_one_pivot_frame_both_have_a_mask(tmp_path, fake):
     assert [row["status"] for row in fourth] == ["no_box"] * 3
 
 
+def test_masks_of_a_part_of_the_objects_say_what_is_missing(tmp_path, fake):
+    workspace = make(tmp_path, {"a_x_1": [None, LEFT, None]}, status="partial", reason="cat: could not be asked about")
+    choose(workspace, ("a_x_1", 0, "dog", 1, LEFT), ("a_x_1", 0, "cat", 1, None))
+    rows = run(workspace, tmp_path)
+    assert [(row["status"], row["reason"]) for row in rows] == [("partial", "cat: could not be asked about")] * 3
+    assert [mask(row).sum() for row in rows] == [area(LEFT)] * 3
+    recorded = tmp_path / "sounding.json"
+    recorded.write_text('{"vid": {"dog": [[0, 2]]}}')  # in the last second the cat may still sound
+    table.write_rows(workspace.chains, chains.SCHEMA, [chain("a_x_1", 0, "dog. cat")])
+    last = run(workspace, tmp_path, silent_frames="drop", sounding=str(recorded))[2]
+    assert last["status"] == "partial" and not mask(last).any()
+
+
 def test_each_object_has_the_prompts_of_its_windows(tmp_path, fake, monkeypatch):
     asked = []
     propagate = fake.propagate

@@ -40,8 +40,9 @@ SCHEMA = pa.schema(
             "status",
             pa.string(),
             "ok | no_caption (the thinker abstained) | no_box (none above the thresholds) | "
-            "no_answer (reply malformed or truncated) | failed",
+            "no_answer (reply malformed or truncated) | failed | partial (nobody could be asked about one of several "
+            "objects or windows; the boxes are those of the others)",
         ),
-        field("reason", pa.string(), "why there is no box", nullable=True),
+        field("reason", pa.string(), "why there is no box, or what an ok or partial choice lacks", nullable=True),
     ]
 )

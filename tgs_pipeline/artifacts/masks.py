@@ -25,7 +25,12 @@ SCHEMA = pa.schema(
             "the segmenter's own estimate of IoU, 0..1; null where propagated",
             nullable=True,
         ),
-        field("status", pa.string(), "ok | the status of the box where there is none | silent | failed"),
-        field("reason", pa.string(), "why the mask is empty or failed", nullable=True),
+        field(
+            "status",
+            pa.string(),
+            "ok | the status of the box where there is none | partial (of the objects that were found; another one was "
+            "not asked about) | silent | failed",
+        ),
+        field("reason", pa.string(), "why the mask is empty, partial or failed", nullable=True),
     ]
 )

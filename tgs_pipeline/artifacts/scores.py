@@ -25,7 +25,10 @@ SCHEMA = pa.schema(
         field("num_frames", pa.int32(), "frames scored"),
         field("num_frames_expected", pa.int32(), "frames that the benchmark defines"),
         field(
-            "status", pa.string(), "ok | no_answer (scored as the worst) | failed (not scored) | repeated (not counted)"
+            "status",
+            pa.string(),
+            "ok | no_answer (scored as the worst) | partial (not scored: an object was not asked about) | "
+            "failed (not scored) | repeated (not counted)",
         ),
         field("reason", pa.string(), "why it is not ok", nullable=True),
     ]

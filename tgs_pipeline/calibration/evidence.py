@@ -51,7 +51,7 @@ class Evidence:
 
 
 def read_evidence(params: Params, workspace: Workspace, *, split: str) -> Iterator[Evidence]:
-    """The samples of the split that were thought about and whose frames are there; failed ones are left out.
+    """The samples of the split that were thought about and whose frames are there, none of them failed or partial.
 
     ValueError where the split is not among `dataset.splits`, or the artifacts do not fit together.
     """
@@ -67,7 +67,8 @@ def read_evidence(params: Params, workspace: Workspace, *, split: str) -> Iterat
         Artifact(workspace.masks, masks.SCHEMA, columns=[*MASK_COLUMNS, *MAP_COLUMNS[params.score.protocol]]),
     ]
     for sample, ((chain,), box_rows, mask_rows) in read_by_sample(workspace.samples, artifacts):
-        failed = "failed" in (sample["status"], chain["status"], *(row["status"] for row in mask_rows))
+        statuses = {sample["status"], chain["status"], *(row["status"] for row in mask_rows)}
+        failed = not statuses.isdisjoint(("failed", "partial"))
         if sample["split"] != split or failed:
             continue
         captions = [

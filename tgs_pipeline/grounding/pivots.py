@@ -67,32 +67,54 @@ def boxes_of(clip: Clip, pivots: Sequence[dict]) -> Iterator[dict]:
     """The rows of artifacts/boxes.py of a clip: a box at each pivot, and elsewhere why there is none.
 
     Where several objects have one pivot frame, the box with the best score stands for it. Where a model could not be
-    asked, or all that it said cannot be read, every frame without a box says so: the clip has no result.
+    asked about an object or a window but others have a pivot, these keep their boxes and every frame is `partial`: its
+    masks are those of the others, which are no result of the clip yet. Where no other has a pivot, or all that the
+    model said cannot be read, every frame without a box says so. Of objects whose replies alone cannot be read the
+    reasons speak; the others are the result, since asking again would not help.
     """
     sample = clip.sample
     lost = next((one for status in ("failed", "no_answer") for one in pivots if one["status"] == status), None)
     ok = [one for one in pivots if one["status"] == "ok"]
     seen = [one for one in pivots if one["frame_index"] is not None]
+    partial = {"status": "partial", "reason": why} if (why := _unasked(pivots)) and ok else {}
     for frame_index, (rule, status, reason, num) in zip(sample["frame_indices"], clip.choices, strict=True):
         row = {"uid": sample["uid"], "row": sample["row"], "frame_index": frame_index, "num_candidates": num, **NO_BOX}
         here = [one for one in ok if one["frame_index"] == frame_index]
         if here:
             best = max(here, key=lambda one: one["score"])
-            yield row | {name: best[name] for name in (*NO_BOX, "rule", "status", "reason", "num_candidates")}
+            yield row | {name: best[name] for name in (*NO_BOX, "rule", "status", "reason", "num_candidates")} | partial
         elif status == "failed" or not pivots:
             told = (rule, status, reason) if status != "ok" else (NOT_PIVOT, "no_box", "no pivot is chosen in the clip")
             yield row | dict(zip(("rule", "status", "reason"), told, strict=True))
-        elif lost is not None and (lost["status"] == "failed" or not ok):
+        elif lost is not None and not ok:
             yield row | {name: lost[name] for name in ("rule", "status", "reason")}
         else:
             refused = [one for one in seen if one["frame_index"] == frame_index]
-            why = refused[0]["reason"] if refused else _elsewhere(ok)
-            yield row | {"rule": refused[0]["rule"] if refused else NOT_PIVOT, "status": "no_box", "reason": why}
+            why = refused[0]["reason"] if refused else _elsewhere(ok, pivots)
+            rule = refused[0]["rule"] if refused else NOT_PIVOT
+            yield row | {"rule": rule, "status": "no_box", "reason": why} | partial
 
 
-def _elsewhere(ok: Sequence[dict]) -> str:
+def _unasked(pivots: Sequence[dict]) -> str | None:
+    """What a model could not be asked about, and why; None where it was asked about everything."""
+    failed = [one for one in pivots if one["status"] == "failed"]
+    if not failed:
+        return None
+    names = ", ".join(_name(one) for one in failed)
+    return f"{names}: could not be asked about (`dvc repro -f ground` asks again): {failed[0]['reason']}"
+
+
+def _elsewhere(ok: Sequence[dict], pivots: Sequence[dict]) -> str:
+    """Why a frame that nobody chose has no box, and what has none at all because its replies cannot be read."""
+    if not ok:
+        return "no pivot has a box"
     where = ", ".join(str(index) for index in sorted({one["frame_index"] for one in ok}))
-    return f"not the pivot, which is frame {where}" if ok else "no pivot has a box"
+    unread = [f"; {_name(one)} has none: {one['reason']}" for one in pivots if one["status"] == "no_answer"]
+    return f"not the pivot, which is frame {where}" + "".join(unread)
+
+
+def _name(pivot: dict) -> str:
+    return pivot["object"] or f"window {pivot['window']}"
 
 
 def _choose_frames(asked: Sequence[_Asked], selectors: Selectors, *, dataset: Path) -> None:

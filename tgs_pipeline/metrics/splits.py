@@ -19,6 +19,7 @@ MIXED = ("test_s", "test_u")  # their plain mean is `mix` (UPSTREAM_FACTS 5.1)
 SCORES = ("J", "F", "JF")
 STEADY = "temporal_stability"  # beside the scores, of no protocol: a mean over the samples that have one
 LATE = "JF_late_entrants"  # mean J&F of the samples whose object is out of view at first, where a pivot must be chosen
+NOT_SCORED = ("failed", "partial")  # statuses
 MAX_CURVE_POINTS = 200
 
 
@@ -39,7 +40,7 @@ class _Section:
         self.samples += 1
         self.frames += row["num_frames"]
         self.frames_expected += row["num_frames_expected"]
-        if row["status"] != "failed":
+        if row["status"] not in NOT_SCORED:
             for name in names:
                 self.values.setdefault(name, []).append(row[name])
             if row[STEADY] is not None:
@@ -84,7 +85,7 @@ class Splits:
         else:
             name = f"{split}_not_null" if split == NULL_SPLIT else split
             self.found.setdefault(name, _Section(protocols.batches(self.protocol))).add(row, SCORES, tally)
-        if row["status"] == "failed":
+        if row["status"] in NOT_SCORED:
             self.reasons.append(f"{row['uid']} (row {row['row']}): {row['reason']}")
 
     def metrics(self) -> dict[str, Values]:

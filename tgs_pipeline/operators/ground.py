@@ -4,7 +4,8 @@ Inputs: samples, chains, candidates. Output: artifacts/boxes/boxes.parquet, in t
 Thresholds applied here to the stored candidates give exactly what the detector gives at those thresholds.
 
 Where `frames` is not every, a selector chooses one box for each window of a clip, its pivot, and pivots.parquet lies
-beside the boxes. The selector `mllm` asks a multimodal model through the row stores pivot_frame and pivot_box.
+beside the boxes. The selector `mllm` asks a multimodal model through the row stores pivot_frame and pivot_box. Where it
+cannot be asked about one of several objects or windows, the others keep their boxes and the frames are `partial`.
 """
 
 import logging

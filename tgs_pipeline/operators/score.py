@@ -8,9 +8,11 @@ What is scored, and as what:
 - A reply of the thinker that could not be read (no_answer) is scored as the worst: J = F = 0, or S = 1.
 - A sample with a failed frame, or with ground truth corrupt, of another size or missing altogether, is not scored, and
   its row says why. Nothing scores well by being absent (trap T7).
+- Neither is a sample whose masks are `partial`: what is left of it could score better than the whole, where the missing
+  object does not belong there, and asking again may complete it.
 - Frames that the dataset lacks, or that have no ground truth, are not scored; the sample is scored on the others.
 - `missing: scored` and `repeated_uids: first` score by absence and by uid alone, as upstream does (traps T7, T6).
-Both lower `coverage`: the frames scored as a share of the frames that the benchmark defines for the split.
+All three lower `coverage`: the frames scored as a share of the frames that the benchmark defines for the split.
 """
 
 import json
@@ -87,6 +89,9 @@ def score_sample(
     reason = _why_not(sample, frames, settings)
     if reason is not None:
         return row | {"status": "failed", "reason": reason}, None
+    incomplete = next((frame for frame in frames if frame["status"] == "partial"), None)
+    if incomplete is not None:
+        return row | {"status": "partial", "reason": incomplete["reason"]}, None
     if not sample["is_null"] or settings.missing == "scored":
         known = [path is not None for path in sample["mask_paths"]]
         frames = list(compress(frames, known))

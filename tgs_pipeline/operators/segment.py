@@ -263,7 +263,7 @@ def _clips(settings: Segment, workspace: Workspace) -> Iterator[list[propagation
 def _row(frame: dict, computed: dict | None) -> dict:
     """The masks row of a frame, without levels_size; `computed`: what the store says of it, None where there is no box.
 
-    frame: its row of boxes, with the height and width of the frame.
+    frame: its row of boxes, with the height and width of the frame. Where that is `partial` the mask is too.
     """
     row = {name: frame[name] for name in ("uid", "row", "frame_index", "height", "width", "status", "reason")}
     row |= {"rle": _empty(frame["height"], frame["width"]), "levels": None, "predicted_iou": None}
@@ -271,7 +271,8 @@ def _row(frame: dict, computed: dict | None) -> dict:
         return row
     if computed["status"] == "failed":
         return row | {"status": "failed", "reason": f"segment: {computed['reason']}"}
-    return row | {name: value for name, value in computed.items() if name in OF_FRAME}
+    kept = {"status": "partial", "reason": frame["reason"]} if frame["status"] == "partial" else {}
+    return row | {name: value for name, value in computed.items() if name in OF_FRAME} | kept
 
 
 def _counted(rows: Iterator[dict], statuses: Counter[str]) -> Iterator[dict]:

@@ -3,6 +3,7 @@
 Media that cannot be read become an entry with the reason, so that the page shows it in their place.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -45,6 +46,15 @@ class Box(TypedDict):
     reason: str | None
 
 
+class ObjectBox(TypedDict):
+    """The box of one object of a frame. xyxy: as of Box; name: null where the sample is about one object."""
+
+    name: str | None
+    xyxy: list[float]
+    score: float | None
+    phrase: str | None
+
+
 class Mask(TypedDict):
     """rle: run lengths at the thumbnail's size, null where the mask could not be made."""
 
@@ -62,16 +72,23 @@ class Truth(TypedDict):
 
 
 class FrameAnswer(TypedDict):
-    """One frame of a sample; box and mask are null where the stages made no row for it."""
+    """One frame of a sample; box and mask are null where the stages made no row for it.
+
+    boxes: those to draw, one for each object whose pivot the frame is; `box` is the best of them.
+    """
 
     index: int
     box: Box | None
+    boxes: list[ObjectBox]
     mask: Mask | None
     truth: Truth
 
 
 class Answer(TypedDict):
-    """What was made of one reference. size: (height, width) of the thumbnails; stages: name, status, reason."""
+    """What was made of one reference. size: (height, width) of the thumbnails; stages: name, status, reason.
+
+    unfound: objects without a box in a window, with status and reason of artifacts/pivots.py, one line for each.
+    """
 
     size: tuple[int, int]
     think: str | None
@@ -80,6 +97,7 @@ class Answer(TypedDict):
     raw: str | None
     num_tokens: int
     stages: list[tuple[str, str, str | None]]
+    unfound: list[tuple[str, str, str | None]]
     frames: list[FrameAnswer]
 
 
@@ -132,10 +150,16 @@ def answer(record: Record, *, dataset: Path, width_px: int) -> Answer:
             ("think", chain["status"], chain["reason"]),
             ("score", score["status"], score["reason"]),
         ],
+        "unfound": [
+            (row["object"], row["status"], row["reason"])
+            for row in record.pivots
+            if row["object"] is not None and row["status"] != "ok"
+        ],
         "frames": [
             {
                 "index": index,
                 "box": _box(record.boxes.get(index), sample),
+                "boxes": [_object_box(row, sample) for row in record.drawn(index)],
                 "mask": _mask(record.masks.get(index), size),
                 "truth": _truth(path, sample, dataset, size),
             }
@@ -147,16 +171,28 @@ def answer(record: Record, *, dataset: Path, width_px: int) -> Answer:
 def _box(row: Row | None, sample: Row) -> Box | None:
     if row is None:
         return None
-    xyxy = row["box_xyxy_px"]
-    scale = (sample["width"], sample["height"]) * 2
     return {
-        "xyxy": None if xyxy is None else [round(value / side, 4) for value, side in zip(xyxy, scale, strict=True)],
+        "xyxy": None if row["box_xyxy_px"] is None else _relative(row["box_xyxy_px"], sample),
         "score": _rounded(row["score"]),
         "phrase": row["phrase"],
         "rule": row["rule"],
         "status": row["status"],
         "reason": row["reason"],
     }
+
+
+def _object_box(row: Row, sample: Row) -> ObjectBox:
+    return {
+        "name": row["object"],
+        "xyxy": _relative(row["box_xyxy_px"], sample),
+        "score": _rounded(row["score"]),
+        "phrase": row["phrase"],
+    }
+
+
+def _relative(xyxy: Sequence[float], sample: Row) -> list[float]:
+    scale = (sample["width"], sample["height"]) * 2
+    return [round(value / side, 4) for value, side in zip(xyxy, scale, strict=True)]
 
 
 def _mask(row: Row | None, size: tuple[int, int]) -> Mask | None:

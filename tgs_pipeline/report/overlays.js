@@ -59,14 +59,35 @@ function paintBox(context, [x0, y0, x1, y1], [height, width]) {
   }
 }
 
-// predicted, truth: run lengths or null; box: x0 y0 x1 y1 relative to the frame, or null; size: [height, width].
-function overlay(image, { predicted, truth, box, size, label }) {
+// The name of an object at the upper left corner of its box, moved down while it would cover another one of `taken`.
+function paintName(context, name, [x0, y0], [height, width], taken) {
+  const high = Math.max(10, Math.round(height / 11));
+  context.font = `${high - 2}px sans-serif`;
+  const wide = Math.min(context.measureText(name).width + 6, width);
+  const left = Math.max(0, Math.min(x0 * width, width - wide));
+  let top = Math.max(0, Math.min(y0 * height, height - high));
+  const covers = (other) => left < other.left + other.wide && other.left < left + wide
+    && top < other.top + high && other.top < top + high;
+  for (let other; (other = taken.find(covers)) && other.top + 2 * high <= height;) top = other.top + high;
+  taken.push({ left, top, wide });
+  context.fillStyle = "#000000";
+  context.fillRect(left, top, wide, high);
+  context.fillStyle = "#ffffff";
+  context.textBaseline = "middle";
+  context.fillText(name, left + 3, top + high / 2, wide - 6);
+}
+
+// predicted, truth: run lengths or null; boxes: {name, xyxy}, x0 y0 x1 y1 relative to the frame, the name null where
+// there is nothing to tell apart; size: [height, width].
+function overlay(image, { predicted, truth, boxes, size, label }) {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d");
   [canvas.height, canvas.width] = size;
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
   paintLabels(context, labelsOf(predicted, truth, canvas.width * canvas.height), size);
-  if (box) paintBox(context, box, size);
+  const taken = [];
+  for (const { xyxy } of boxes) paintBox(context, xyxy, size);
+  for (const { name, xyxy } of boxes) if (name !== null) paintName(context, name, xyxy, size, taken);
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", label);
   return canvas;

@@ -1,6 +1,7 @@
 """Pictures for a README or a terminal run: frames with mask and box, and text under them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tgs_pipeline.data.media import read_image
 from tgs_pipeline.metrics import rle
-from tgs_pipeline.report.records import Record, read_records
+from tgs_pipeline.report.records import Record, Row, read_records
 from tgs_pipeline.report.thumbnails import shrink, size_of
 from tgs_pipeline.workspace import Workspace
 
@@ -18,13 +19,22 @@ BOX_RGB = (255, 255, 255)
 INK_RGB, PAPER_RGB = (32, 36, 42), (255, 255, 255)
 GAP_PX = 6
 FONT_PX = 16
+NAME_PX = 11
 LINE_PX = 22
 
 
-def overlay(frame: np.ndarray, mask: np.ndarray, box: Sequence[float] | None) -> np.ndarray:
-    """Draw a mask (translucent, with an opaque contour) and a box over a frame.
+@dataclass(frozen=True)
+class NamedBox:
+    """A box, x0 y0 x1 y1 in px of its frame; name: of its object, None where there is nothing to tell apart."""
 
-    frame: RGB uint8 (H, W, 3); mask: bool (H, W); box: x0 y0 x1 y1 in px. Returns a new RGB uint8 (H, W, 3).
+    xyxy_px: Sequence[float]
+    name: str | None = None
+
+
+def overlay(frame: np.ndarray, mask: np.ndarray, boxes: Sequence[NamedBox]) -> np.ndarray:
+    """Draw a mask (translucent, with an opaque contour) and boxes over a frame.
+
+    frame: RGB uint8 (H, W, 3); mask: bool (H, W). Returns a new RGB uint8 (H, W, 3).
     Raises ValueError where the mask has another size than the frame.
     """
     if mask.shape != frame.shape[:2]:
@@ -33,18 +43,36 @@ def overlay(frame: np.ndarray, mask: np.ndarray, box: Sequence[float] | None) ->
     opacity = np.where(_interior(mask), FILL, 1.0) * mask
     blended = frame * (1 - opacity[..., None]) + np.array(MASK_RGB) * opacity[..., None]
     image = Image.fromarray(np.round(blended).astype(np.uint8))
-    if box is not None:
-        draw = ImageDraw.Draw(image)
-        x0, y0, x1, y1 = box
+    draw = ImageDraw.Draw(image)
+    for box in boxes:
+        x0, y0, x1, y1 = box.xyxy_px
         draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=(0, 0, 0), width=3)
         draw.rectangle((x0, y0, x1, y1), outline=BOX_RGB, width=1)
+    _write_names(draw, [box for box in boxes if box.name is not None], size=image.size)
     return np.asarray(image)
+
+
+def _write_names(draw: ImageDraw.ImageDraw, boxes: Sequence[NamedBox], *, size: tuple[int, int]) -> None:
+    """Each name at the upper left corner of its box, moved down while it would cover another one."""
+    font = ImageFont.load_default(NAME_PX)
+    taken: list[tuple[float, float, float]] = []  # left, top, right
+    for box in boxes:
+        assert box.name is not None
+        wide, high = font.getlength(box.name) + 4, NAME_PX + 4
+        left = max(0, min(box.xyxy_px[0], size[0] - wide))
+        top = max(0, min(box.xyxy_px[1], size[1] - high))
+        for x0, y0, x1 in sorted(taken, key=lambda one: one[1]):
+            if left < x1 and x0 < left + wide and top < y0 + high and y0 < top + high:
+                top = y0 + high
+        taken.append((left, top, left + wide))
+        draw.rectangle((left, top, left + wide, top + high), fill=(0, 0, 0))
+        draw.text((left + 2, top + 1), box.name, fill=BOX_RGB, font=font)
 
 
 def strip(
     frames: Sequence[np.ndarray],
     masks: Sequence[np.ndarray],
-    boxes: Sequence[Sequence[float] | None],
+    boxes: Sequence[Sequence[NamedBox]],
     *,
     captions: Sequence[str],
     frame_width_px: int = 224,
@@ -71,14 +99,13 @@ def strip(
     return image
 
 
-def _tile(frame: np.ndarray, mask: np.ndarray, box: Sequence[float] | None, *, width_px: int) -> Image.Image:
-    """A frame of at most `width_px` with mask and box; they are drawn last, so that their lines stay sharp."""
+def _tile(frame: np.ndarray, mask: np.ndarray, boxes: Sequence[NamedBox], *, width_px: int) -> Image.Image:
+    """A frame of at most `width_px` with mask and boxes; they are drawn last, so that their lines stay sharp."""
     height, width = size_of(*frame.shape[:2], width_px=width_px)
     scale = np.tile((width / frame.shape[1], height / frame.shape[0]), 2)
     small = Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS)
-    return Image.fromarray(
-        overlay(np.asarray(small), shrink(mask, (height, width)), None if box is None else (scale * box).tolist())
-    )
+    scaled = [NamedBox((scale * box.xyxy_px).tolist(), box.name) for box in boxes]
+    return Image.fromarray(overlay(np.asarray(small), shrink(mask, (height, width)), scaled))
 
 
 def picture(workspace: Workspace, path: Path, *, rows: Sequence[int], num_frames: int = 5) -> None:
@@ -116,7 +143,6 @@ def _strip_of(record: Record, dataset: Path, num_frames: int) -> Image.Image:
     indices = [sample["frame_indices"][place] for place in chosen]
     size = (sample["height"], sample["width"])
     masks = [record.masks.get(index) for index in indices]
-    boxes = [record.boxes.get(index) for index in indices]
     return strip(
         [read_image(dataset / sample["frame_paths"][place]) for place in chosen],
         [
@@ -125,9 +151,14 @@ def _strip_of(record: Record, dataset: Path, num_frames: int) -> Image.Image:
             else rle.decode(row["rle"], height=row["height"], width=row["width"])
             for row in masks
         ],
-        [None if row is None else row["box_xyxy_px"] for row in boxes],
+        [named_boxes(record.drawn(index)) for index in indices],
         captions=captions_of(chain),
     )
+
+
+def named_boxes(rows: Sequence[Row]) -> list[NamedBox]:
+    """Boxes of the rows of `records.drawn`."""
+    return [NamedBox(row["box_xyxy_px"], row["object"]) for row in rows]
 
 
 def captions_of(chain: dict) -> list[str]:

@@ -78,7 +78,8 @@ function reasons(answer) {
   }
   const ofFrames = [...framesOf].map(([text, frames]) =>
     `${text} (${frames.length === answer.frames.length ? "all frames" : `frame ${frames.join(", ")}`})`);
-  return [...ofStages(["manifest", "think"]), ...ofFrames, ...ofStages(["score"])];
+  const unfound = answer.unfound.map(([name, status, reason]) => `ground: ${name}: ${status}${because(reason)}`);
+  return [...ofStages(["manifest", "think"]), ...new Set(unfound), ...ofFrames, ...ofStages(["score"])];
 }
 
 // Frames
@@ -112,20 +113,24 @@ function figureOf(frame, view) {
 function layerOf(frame, image, name) {
   const [predicted, truth] = [name !== "ground truth", name !== "prediction"];
   if (truth && frame.truth.rle === null) return element("div", "missing", frame.truth.reason);
+  const boxes = predicted && $("show-box").checked ? frame.boxes : [];
+  const named = boxes.filter((box) => box.name !== null).map((box) => box.name);
   return overlay(image, {
     predicted: predicted ? frame.mask?.rle ?? null : null,
     truth: truth ? frame.truth.rle : null,
-    box: predicted && $("show-box").checked ? frame.box?.xyxy ?? null : null,
+    boxes,
     size: opened.answer.size,
-    label: `Frame ${frame.index}, ${name}`,
+    label: [`Frame ${frame.index}, ${name}`, ...named].join(", "),
   });
 }
 
-function caption({ index, box, mask }) {
+function caption({ index, box, boxes, mask }) {
   const { duration_sec: duration, num_frames: count } = opened.video;
   const parts = [duration ? `frame ${index} · ${((index * duration) / count).toFixed(1)} s` : `frame ${index}`];
-  if (box?.xyxy) parts.push(`box ${box.score?.toFixed(2) ?? ""} ${box.phrase ?? ""}`.trim());
-  else if (box) parts.push(box.status);
+  for (const { name, score, phrase } of boxes) {
+    parts.push([name === null ? "box" : `${name}:`, score?.toFixed(2), phrase].filter(Boolean).join(" "));
+  }
+  if (box && !box.xyxy) parts.push(box.status);
   if (mask?.status === "failed") parts.push("segment failed");
   else if (mask && mask.predicted_iou !== null) parts.push(`predicted IoU ${mask.predicted_iou.toFixed(2)}`);
   return parts.join(" · ");

@@ -56,7 +56,7 @@ def _problems(workspace: Workspace, split: str) -> Iterator[str]:
     num_samples = 0
     for sample, frames in _read(workspace, split):
         num_samples += 1
-        failed = next((frame for frame in frames if frame["status"] == "failed"), None)
+        failed = next((frame for frame in frames if frame["status"] in ("failed", "partial")), None)
         if sample["status"] != "ok":
             yield f"{sample['uid']}: {sample['reason']}"
         elif len(frames) < sample["num_frames"]:

@@ -20,7 +20,7 @@ DRAWING = Drawing(columns=5, tile_width_px=96, jpeg_quality=80)
 
 
 def settings(**changes: object) -> Ground:
-    base = {"frames": "pivot", "selector": "score", "box_threshold": 0.25, "text_threshold": 0.3}
+    base = {"frames": "pivot", "selector": "score", "prompt": "s_object", "box_threshold": 0.25, "text_threshold": 0.3}
     return PARAMS.ground.model_copy(update=base | changes)
 
 

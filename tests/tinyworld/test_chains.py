@@ -45,7 +45,7 @@ def test_a_chain_by_hand():
     assert told.count(". ") == 6
     for part in (
         "the loudest sound.",
-        "#1 blue guitar at x2, #2 red dog at x4.",
+        "#1 blue guitar, #1 at x2, #2 red dog, #2 at x4.",
         "#1 guitar faint, #1 fast, #1 in 2s 3s 4s 5s 6s 7s 8s 9s, #1 lasts 8s, "
         "#2 dog booming, #2 slow, #2 in 0s 1s 2s, #2 lasts 3s.",
         "#1 faint, #2 booming.",

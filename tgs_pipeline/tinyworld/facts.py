@@ -52,7 +52,7 @@ def position(item: SceneObject) -> str:
 
 def describe_object(scene: Scene, item: SceneObject) -> str:
     """All that is seen of an object, but for its size."""
-    statements = [f"{name(item)} {position(item)}"]
+    statements = [name(item), position(item)]
     if item.motion != "still":
         statements.append(f"moving {item.motion}")
     if not all(item.visible):
@@ -111,14 +111,14 @@ def fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
 
 
 def compared(scene: Scene, atom: Atom) -> list[str] | None:
-    """What a demand compares with: an anchor by name and number, or all rivals from left to right, each with its fact.
+    """What a demand compares with: an anchor by category and number, or all rivals from left to right; and their facts.
 
     None where the demand says by itself what is wanted; empty where there is no rival.
     """
     if atom.name in _RELATIONS:
-        return [_describe_anchor(scene, atom, atom.value)]
+        return _describe_anchor(scene, atom, atom.value)
     if atom.name == "between":
-        return [_describe_anchor(scene, atom, category) for category in atom.value.split(",")]
+        return [said for category in atom.value.split(",") for said in _describe_anchor(scene, atom, category)]
     if atom.name in _MEASURES:
         rivals = _rivals(scene, atom)
         return [f"{number_of(scene, item)} {fact(scene, item, atom)}" for item in scene.from_left() if item in rivals]
@@ -156,9 +156,12 @@ def _rivals(scene: Scene, atom: Atom) -> tuple[SceneObject, ...]:
     return scene.sounding()
 
 
-def _describe_anchor(scene: Scene, atom: Atom, category: str) -> str:
+def _describe_anchor(scene: Scene, atom: Atom, category: str) -> list[str]:
+    """An anchor in words that can be copied: its number follows its category where it is described, too."""
     found = scene.of_category(category)
-    return f"{category} {number_of(scene, found[0])} {fact(scene, found[0], atom)}" if found else f"{category} {NONE}"
+    return (
+        [category, f"{number_of(scene, found[0])} {fact(scene, found[0], atom)}"] if found else [f"{category} {NONE}"]
+    )
 
 
 def _of_anchor(scene: Scene, atom: Atom, category: str) -> str:

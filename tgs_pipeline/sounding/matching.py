@@ -79,27 +79,23 @@ def match(
     tags: Mapping[str, SecondTags] = {}
     if settings.by == "tags" or any(clip.vid not in recorded for clip in clips):
         tags = read_second_tags(workspace.second_tags, {clip.vid for clip in clips}, label_names=label_names)
-    segments: dict[str, Sequence[Segment]] = {}
-    failures: dict[str, str] = {}
-    for clip in clips:
-        if clip.audio_path is None:
-            failures[clip.vid] = f"video {clip.vid}: it has no sound track, so it is not known which object sounds when"
-        elif clip.vid not in tags and (settings.by == "tags" or clip.vid not in recorded):
-            failures[clip.vid] = f"video {clip.vid}: it has no tags of its seconds, see the stage features"
-        else:
-            told = recorded.get(clip.vid)
-            segments[clip.vid] = told or find_segments(tags[clip.vid].scores, similarity=settings.similarity)
+    segments, failures = _segments(clips, recorded, tags, settings=settings)
     asked = [clip for clip in clips if clip.vid in segments]
-    heard = _by_tags(settings, asked, segments, tags) if isinstance(settings, TagMatching) else None
-    if isinstance(settings, AudioTextMatching):
+    if isinstance(settings, TagMatching):
+        heard = _by_tags(settings, asked, segments, tags)
+    else:
         heard, failed = _by_audio_text(settings, asked, segments, workspace=workspace, execution=execution)
         failures |= failed
-    assert heard is not None
-    _report(clips, failures, num_recorded=sum(clip.vid in recorded for clip in asked), execution=execution)
-    found = {
-        clip.vid: _activity(clip, segments[clip.vid], heard[clip.vid]) for clip in asked if clip.vid not in failures
-    }
-    return Told(found, failures)
+    if len(failures) > execution.max_failure_rate * len(clips):
+        raise StageError(
+            f"segment.matching: {len(failures)} of {len(clips)} clips cannot be listened to "
+            f"(runtime.max_failure_rate is {execution.max_failure_rate}):\n{first_reasons([*failures.values()])}"
+        )
+    num_found = sum(vid not in recorded for vid in segments)
+    what = "matching: %d clips with several objects, segments of %d found, %d failed"
+    log.info(what, len(clips), num_found, len(failures))
+    known = [clip for clip in asked if clip.vid in heard]
+    return Told({clip.vid: _activity(clip, segments[clip.vid], heard[clip.vid]) for clip in known}, failures)
 
 
 def read_clips(workspace: Workspace) -> list[Clip]:
@@ -140,6 +136,31 @@ def _second_tags(scores: Mapping[tuple[int, str], float], *, named: Mapping[str,
     for (second, label), score in scores.items():
         scores_SK[second, place[label]] = score
     return SecondTags(tuple(class_name(label, named) for label in labels), scores_SK)
+
+
+def _segments(
+    clips: Sequence[Clip],
+    recorded: Mapping[str, Sequence[Segment]],
+    tags: Mapping[str, SecondTags],
+    *,
+    settings: MatchingParams,
+) -> tuple[dict[str, Sequence[Segment]], dict[str, str]]:
+    """The segments of clips, and why others have none."""
+    segments: dict[str, Sequence[Segment]] = {}
+    failures: dict[str, str] = {}
+    for clip in clips:
+        if clip.audio_path is None:
+            failures[clip.vid] = f"video {clip.vid}: it has no sound track, so it is not known which object sounds when"
+        elif clip.vid not in tags and (settings.by == "tags" or clip.vid not in recorded):
+            failures[clip.vid] = f"video {clip.vid}: it has no tags of its seconds, see the stage features"
+        elif clip.vid in recorded:
+            segments[clip.vid] = recorded[clip.vid]
+        else:
+            try:
+                segments[clip.vid] = find_segments(tags[clip.vid].scores, similarity=settings.similarity)
+            except ValueError as error:
+                failures[clip.vid] = f"video {clip.vid}: {error}"
+    return segments, failures
 
 
 _Heard = dict[str, list[list[str]]]  # by video: the objects that sound in each of its segments
@@ -190,15 +211,3 @@ def _activity(clip: Clip, segments: Sequence[Segment], heard: Sequence[Sequence[
         name: tuple(Segment(second, second + 1) for second, sounding in enumerate(seconds) if name in sounding)
         for name in clip.names
     }
-
-
-def _report(clips: Sequence[Clip], failures: Mapping[str, str], *, num_recorded: int, execution: Execution) -> None:
-    if len(failures) > execution.max_failure_rate * len(clips):
-        raise StageError(
-            f"segment.matching: {len(failures)} of {len(clips)} clips cannot be listened to "
-            f"(runtime.max_failure_rate is {execution.max_failure_rate}):\n{first_reasons([*failures.values()])}"
-        )
-    log.info(
-        "matching: %d clips with several objects: segments of %d recorded, of %d found; %d failed",
-        len(clips), num_recorded, len(clips) - len(failures) - num_recorded, len(failures),
-    )  # fmt: skip

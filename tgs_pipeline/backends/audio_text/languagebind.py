@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -75,11 +75,14 @@ class LanguageBindAudio:
         self.tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         model, state, self.spectrogram = fit(folder)
         model.text_model.eos_token_id = self.tokenizer.eos_token_id  # where the text's embedding is taken from
-        self.max_tokens = model.config.text_config.max_position_embeddings
-        if len(self.tokenizer) > model.config.text_config.vocab_size:
+        embeddings = model.text_model.embeddings
+        self.max_tokens, num_tokens = (
+            table.num_embeddings for table in (embeddings.position_embedding, embeddings.token_embedding)
+        )
+        if len(self.tokenizer) > num_tokens:
             raise ValueError(
-                f"{folder}: its tokenizer has {len(self.tokenizer)} tokens, its model "
-                f"{model.config.text_config.vocab_size}: the files are of different models"
+                f"{folder}: its tokenizer has {len(self.tokenizer)} tokens, its model {num_tokens}: the files are of "
+                "different models"
             )
         assign(model, state, device=device, dtype=torch.float32)
         self.model, self.device = model.eval(), device
@@ -121,7 +124,7 @@ def fit(folder: Path) -> "tuple[CLIPModel, dict[str, torch.Tensor], Spectrogram]
 
     ValueError names the setting that cannot be, or the tensors that are missing, unknown or of another shape.
     """
-    from transformers import CLIPConfig, CLIPModel
+    from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
     from tgs_pipeline.models.mel_embeddings import MelEmbeddings
 
@@ -129,17 +132,16 @@ def fit(folder: Path) -> "tuple[CLIPModel, dict[str, torch.Tensor], Spectrogram]
     content = _read_config(path)
     sound, text = _section(content, "vision_config", path=path), _section(content, "text_config", path=path)
     spectrogram = _spectrogram(sound, path=path)
-    config = CLIPConfig(
-        text_config=_known(text, _OF_TEXT, path=path),
-        vision_config=_known(sound, _OF_SOUND, path=path),
-        projection_dim=_number(content, "projection_dim", path=path),
-    )
+    text_config = CLIPTextConfig(**_known(text, _OF_TEXT, path=path))
+    sound_config = CLIPVisionConfig(**_known(sound, _OF_SOUND, path=path))
+    projection_dim = _number(content, "projection_dim", path=path)
+    config = CLIPConfig(text_config=text_config, vision_config=sound_config, projection_dim=projection_dim)
     patch = _number(sound, "patch_size", path=path)
     with without_memory():
         model = CLIPModel(config)
         model.vision_model.embeddings = MelEmbeddings(
-            width=config.vision_config.hidden_size,
-            num_channels=config.vision_config.num_channels,
+            width=sound_config.hidden_size,
+            num_channels=sound_config.num_channels,
             patch_px=patch,
             grid=(spectrogram.num_mel_bins // patch, spectrogram.num_frames // patch),
         )
@@ -166,7 +168,7 @@ def _spectrogram(sound: Mapping[str, object], *, path: Path) -> Spectrogram:
     return Spectrogram(bins, frames, mean, std)
 
 
-def _known(section: Mapping[str, object], names: Sequence[str], *, path: Path) -> dict[str, object]:
+def _known(section: Mapping[str, object], names: Sequence[str], *, path: Path) -> dict[str, Any]:
     """The settings of a part of the network; those that are absent have CLIP's defaults, as upstream."""
     return {
         name: _number(section, name, path=path) if name in _NUMBERS else section[name]

@@ -1,6 +1,7 @@
 """segment: turns each distinct box into a mask with SAM2.
 
-Inputs: artifacts/samples, artifacts/boxes, weights. Output: artifacts/masks.
+Inputs: artifacts/samples, artifacts/chains, artifacts/features (tags of seconds), artifacts/boxes, weights.
+Output: artifacts/masks.
 Run with `dvc repro segment` or `python stages/segment.py [--shard i/n] [--device D]`.
 """
 

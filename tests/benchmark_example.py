@@ -33,10 +33,14 @@ def tiny_profile(
     tiny = yaml.safe_load((ROOT / "params.yaml").read_text())
     data["dataset"] |= {"root": str(root)} | ({} if split is None else {"splits": [split]})
     data["features"]["audio"]["weights"] = tiny["features"]["audio"]["weights"]
+    if data["features"]["other_tagger"] is not None:
+        data["features"]["other_tagger"] = tiny["features"]["audio"]["weights"]
     data["detect"] |= {
         key: tiny["detect"][key] for key in ("backend", "weights", "shortest_edge_px", "longest_edge_px")
     }
-    data["segment"] |= {key: tiny["segment"][key] for key in ("weights", "config")}
+    data["segment"] |= {
+        key: tiny["segment"][key] for key in ("weights", "config", "silent_frames", "matching", "sounding")
+    }
     data["think"]["label_names"] = None
     if data["think"]["lbru"] is not None:
         data["think"]["lbru"]["model"] = model

@@ -5,6 +5,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import languagebind_example
 import numpy as np
 import pytest
 from benchmark_example import NUM_FRAMES, run_stages, tiny_profile, write_ms3
@@ -18,6 +19,10 @@ from recordings import write_recordings
 from tgs_pipeline.artifacts import boxes, masks, pivots, table
 from tgs_pipeline.metrics import rle
 from tgs_pipeline.rvos import benchmark, export
+from tgs_pipeline.sounding.matching import match
+from tgs_pipeline.sounding.recorded import sounds
+from tgs_pipeline.sounding.segments import read_segments
+from tgs_pipeline.stage import execution_of
 from tgs_pipeline.tinyworld.clip import Clip, generate_clip
 from tgs_pipeline.workspace import Workspace
 
@@ -91,6 +96,27 @@ def test_ms3_with_two_objects_that_show_best_in_one_frame(tmp_path, clip):
     heard = shown(workspace)
     assert (heard[:2] == together[:2]).all() and not heard[4].any()
     assert iou(heard[2], guitar[2]) > 0.5 > iou(heard[2], piano[2])
+
+    best = {"by": "tags", "similarity": 0.9, "rival_share": 1.0, "min_score": 0.0}  # of which exactly one object sounds
+    compared = {
+        "by": "audio_text", "similarity": 0.5, "separator": ", ",
+        "weights": str(languagebind_example.write(tmp_path / "LanguageBind_Audio_FT")),
+    }  # fmt: skip
+    for matching, text in ((best, "{}"), (compared, '{"v_1": [[0, 2], [2, 5]]}')):
+        recorded.write_text(text)
+        dropping = {"silent_frames": "drop", "matching": matching, "sounding": str(recorded)}
+        listening = tiny_profile(
+            "al-ref-sam2-ms3", root, model=model, sections={"features": {"num_second_tags": 14}, "segment": dropping}
+        )
+        run_stages(listening, workspace, ("features", "segment"))
+        told = match(
+            listening.segment.matching, workspace, execution_of(listening, stage="segment"),
+            recorded=read_segments(recorded), label_names=None,
+        ).activities["v_1"]  # fmt: skip
+        sounding = {name for name, segments in told.items() if sounds(segments, second=2)}
+        wanted = np.logical_or.reduce([{"piano": piano, "guitar": guitar}[name][2] for name in sounding])
+        assert sounding and (matching is not best or len(sounding) == 1)
+        assert iou(shown(workspace)[2], wanted) > 0.5 and not (shown(workspace) & ~together).any()
 
 
 def put_clip(root: Path, clip: Clip) -> None:

@@ -64,6 +64,15 @@ def test_a_recording_of_sounds_that_is_not_there_is_named(params):
     assert problem.startswith("segment.sounding: absent.json: cannot be read")
 
 
+def test_recorded_segments_of_sounds_and_a_model_that_compares_them_are_looked_at(params, tmp_path):
+    matching = {"by": "audio_text", "similarity": 0.5, "weights": "absent/LanguageBind_Audio_FT", "separator": ", "}
+    file = params(segment={"matching": matching})
+    Path("profiles/sounding/none.json").write_text('{"v": {"dog": []}}')
+    weights, recorded = find_problems(file)
+    assert weights.startswith("segment.matching.weights: absent/LanguageBind_Audio_FT/config.json is missing; `tgs")
+    assert "video 'v': expected a list of segments" in recorded
+
+
 def test_published_weights_are_fetched(params):
     (problem,) = find_problems(params(detect={"weights": "absent/groundingdino_swint_ogc"}))
     file = "absent/groundingdino_swint_ogc/groundingdino_swint_ogc.pth"

@@ -99,6 +99,11 @@ def test_parity_that_contradicts_what_upstream_lacks_is_refused(tmp_path, change
         ({"think.backend": "audio_tags", "features.num_tags": 1}, "besides silence: set it to 2 or more"),
         ({"think.backend": "audio_tags", "detect.caption_text": "verbatim"}, "'audio_tags' writes none"),
         ({"features.audio": {"weights": "x", "outputs": "tags"}}, "'ref_thinker', which listens itself"),
+        (
+            {"segment.matching": {"by": "tags", "similarity": 0.5, "rival_share": 0.5, "min_score": 0.05}},
+            "'tags', but features.num_second_tags is 0",
+        ),
+        ({"segment.matching": {"by": "tags", "similarity": 0.5}}, "segment.matching.tags.rival_share: missing"),
         ({"detect.captions": ["s_object", "objects"]}, "which think.backend 'lbru' alone names"),
         ({"ground.frames": "pivot", "ground.prompt": "objects"}, "set segment.mode to propagate"),
         ({"ground.frames": "pivot", "ground.box_select": "first"}, "set ground.box_select to max"),

@@ -18,6 +18,8 @@ KEEPERS = {  # row store -> the module whose VERSION its rows are found by
     "faithfulness": "operators/faithfulness",
     "detect": "operators/detect",
     "segment": "operators/segment",
+    "tags": "sounding/tagging",
+    "sounding": "sounding/comparing",
     "lbru": "backends/thinker/lbru",
     "pivot": "backends/selector/mllm",  # pivot_frame and pivot_box
 }

@@ -11,6 +11,7 @@ from tgs_pipeline.data.truth import file_of
 from tgs_pipeline.operators import manifest
 from tgs_pipeline.params import Params
 from tgs_pipeline.sounding.recorded import read_activity
+from tgs_pipeline.sounding.segments import read_segments
 from tgs_pipeline.weights import WHERE_FROM, check_device
 from tgs_pipeline.workspace import cache_folder
 
@@ -50,8 +51,12 @@ def _weights(params: Params) -> Iterator[str]:
 
 def _sounding(params: Params) -> Iterator[str]:
     """dvc.yaml depends on the file, also where silent frames are kept."""
+    path = Path(params.segment.sounding)
     try:
-        read_activity(Path(params.segment.sounding))
+        if params.segment.matching is None:
+            read_activity(path)
+        else:
+            read_segments(path)
     except ValueError as error:
         yield f"segment.sounding: {error}"
 

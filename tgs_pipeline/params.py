@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from tgs_pipeline.params_agreement import contradictions
-from tgs_pipeline.params_choosing import LbruParams, MllmParams, WindowParams
+from tgs_pipeline.params_choosing import LbruParams, MatchingParams, MllmParams, WindowParams
 from tgs_pipeline.params_section import Fraction, PositiveInt, Section, Text
 
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -75,7 +75,9 @@ class Features(Section):
 
     visual: VisualEncoder
     audio: AudioEncoder
-    num_tags: PositiveInt  # highest-scoring sound classes kept for each clip
+    other_tagger: Text | None  # a further BEATs, for tags of each clip alone: `lbru` is told those of both
+    num_tags: PositiveInt  # highest-scoring sound classes of each tagger that are kept for each clip
+    num_second_tags: Annotated[int, Field(ge=0)]  # kept for each second, by `audio`; 0: seconds are not tagged
     dtype: Dtype
 
 
@@ -153,8 +155,9 @@ class Segment(Section):
     config: Text  # YAML file in the form of the configurations of the package sam2
     mode: Literal["frame", "propagate"]  # propagate: the boxes of a clip are prompts, tracked through all its frames
     exclusive: Exclusive | None  # of propagate; null: each object by itself, masks may overlap
-    silent_frames: Literal["keep", "drop"]  # drop: no mask where the object does not sound, as far as `sounding` tells
-    sounding: Text  # when objects sound: a file as sounding/recorded.py reads it
+    silent_frames: Literal["keep", "drop"]  # drop: no mask where the object does not sound, as far as is known
+    matching: MatchingParams | None  # how it is found out when objects sound; null: `sounding` tells
+    sounding: Text  # file: when objects sound (sounding/recorded.py); with `matching`: segments (sounding/segments.py)
     input_size_px: PositiveInt | None  # null: native size; 224: distorted to a square as upstream (trap T21)
     swap_channels: bool  # true: BGR as upstream (trap T20)
     levels_size_px: Annotated[int, Field(gt=0, le=4096)]  # side of the score map that protocol tgs scores

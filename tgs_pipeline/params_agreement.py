@@ -98,6 +98,12 @@ def _listening(params: "Params") -> Iterator[str]:
                 f"detect.caption_text is 'verbatim', which reads the tags of a chain, but think.backend "
                 f"{think.backend!r} writes none: set it to cleaned"
             )
+    matching = params.segment.matching
+    if matching is not None and matching.by == "tags" and not features.num_second_tags:
+        yield (
+            "segment.matching.by is 'tags', but features.num_second_tags is 0: set it to the number of sound classes "
+            "to keep for each second, all of them or 50"
+        )
     if "objects" in detect.captions and think.backend != "lbru":
         yield (
             f"detect.captions has 'objects', which think.backend 'lbru' alone names; it is {think.backend!r}: ask for "

@@ -1,4 +1,5 @@
-"""Typed parameters of choosing by a multimodal model: sounding objects (think) and pivots (ground), AL-Ref-SAM 2.
+"""Typed parameters of AL-Ref-SAM 2: sounding objects (think) and pivots (ground), which a multimodal model chooses,
+and which of the objects sound when (segment).
 
 `drawing` is how frames become the one picture of a question; `compat` is how replies are taken (prompts/listed.py).
 """
@@ -8,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tgs_pipeline.params_multimodal import MultimodalParams
-from tgs_pipeline.params_section import PositiveInt, Section, Text
+from tgs_pipeline.params_section import Fraction, PositiveInt, Section, Text
 
 Compat = Literal["corrected", "parity"]
 
@@ -48,3 +49,24 @@ class MllmParams(Section):
     drawing: Drawing
     frame_model: MultimodalParams | None  # null: think.backend lbru has chosen the frames
     box_model: MultimodalParams
+
+
+class TagMatching(Section):
+    """Which objects sound in a segment, by its sound tags (sounding/objects.py)."""
+
+    by: Literal["tags"]
+    similarity: Fraction  # cosine of tags from which neighbouring seconds are one segment, where none is recorded
+    rival_share: Annotated[float, Field(gt=0, le=1)]  # an object needs this share of the best object's score
+    min_score: Fraction  # and this score
+
+
+class AudioTextMatching(Section):
+    """The same by an audio-text model, which compares the sound with a text for every combination of objects."""
+
+    by: Literal["audio_text"]
+    similarity: Fraction
+    weights: Text  # folder of LanguageBind_Audio_FT
+    separator: Literal[", ", "; "]  # between objects in a text; upstream: ", " for MS3 and V2, "; " for AVSS (T43)
+
+
+MatchingParams = Annotated[TagMatching | AudioTextMatching, Field(discriminator="by")]

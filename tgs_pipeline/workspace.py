@@ -26,6 +26,16 @@ class Workspace:
         return self.artifacts / "features" / "audio_tags.parquet"
 
     @property
+    def other_audio_tags(self) -> Path:
+        """Only where features.other_tagger names one."""
+        return self.artifacts / "features" / "other_audio_tags.parquet"
+
+    @property
+    def second_tags(self) -> Path:
+        """Only where features.num_second_tags is not 0."""
+        return self.artifacts / "features" / "second_tags.parquet"
+
+    @property
     def chains(self) -> Path:
         return self.artifacts / "chains" / "chains.parquet"
 

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from pathlib import Path
 
+import languagebind_example
 import pytest
 import torch
 import yaml
@@ -10,6 +12,7 @@ from project import ROOT
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from tgs_pipeline.backends.audio_text import languagebind
 from tgs_pipeline.backends.segmenter.sam2 import load_model
 from tgs_pipeline.catalogue.check import check
 from tgs_pipeline.cli import app
@@ -104,13 +107,19 @@ def test_list_check_and_convert_on_the_command_line(profile, small, tmp_path):
     assert unknown.exit_code == 1 and "no set 'sam3'" in unknown.stderr
 
     out = str(tmp_path / "out")
+    audio_text = languagebind_example.write(tmp_path / "LanguageBind_Audio_FT")
+    matching = {"by": "audio_text", "similarity": 0.5, "weights": str(audio_text), "separator": ", "}
+    path = str(profile(segment={"matching": matching}))
     done = CliRunner().invoke(app, ["weights", "convert", "--params", path, "--out", out])
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == [
         f"features.visual.weights: {out}/clip",
         f"features.audio.weights: {out}/beats.safetensors",
         f"segment.weights: {out}/sam2.safetensors",
+        f"segment.matching.weights: {out}/LanguageBind_Audio_FT",
     ]
+    one, other = (languagebind.fit(Path(folder))[1] for folder in (audio_text, f"{out}/LanguageBind_Audio_FT"))
+    assert one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())
     assert load_file(f"{out}/sam2.safetensors").keys() == load_file(small / "sam2.safetensors").keys()
     before, after = (
         load_model(small / "sam2.yaml", one) for one in (small / "sam2.pt", tmp_path / "out/sam2.safetensors")

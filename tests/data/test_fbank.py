@@ -1,29 +1,28 @@
 import numpy as np
 import pytest
 
-from tgs_pipeline.data.fbank import log_mel, segment_log_mels
+from tgs_pipeline.data.fbank import log_mel, second_log_mels, segment_log_mels, unscaled_log_mel
 
 
-def kaldi_log_mel(waveform: np.ndarray) -> np.ndarray:
-    """kaldi's filter banks, written down from the definition in float64, with the constants that BEATs uses."""
-    wave = waveform.astype(np.float64) * 2**15
+def kaldi_log_mel(waveform: np.ndarray, *, num_bins: int, exponent: float) -> np.ndarray:
+    """kaldi's filter banks, written down from the definition in float64; exponent: of the Hanning window."""
+    wave = waveform.astype(np.float64)
     num_frames = 1 + (len(wave) - 400) // 160
     frames = np.stack([wave[160 * index : 160 * index + 400] for index in range(num_frames)])
     frames = frames - frames.mean(axis=1, keepdims=True)
     before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
-    window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 399)) ** 0.85
+    window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 399)) ** exponent
     power = np.abs(np.fft.rfft((frames - 0.97 * before) * window, n=512)) ** 2
 
     def mel(hz):
         return 1127 * np.log(1 + hz / 700)
 
-    edges = np.linspace(mel(20), mel(8000), 130)
+    edges = np.linspace(mel(20), mel(8000), num_bins + 2)
     bins = mel(np.arange(257) * 16000 / 512)
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     bank = np.clip(np.minimum(rising, falling), 0, None)
-    energy = np.maximum(power @ bank.T, np.finfo(np.float32).eps)
-    return (np.log(energy) - 15.41663) / (2 * 6.55582)
+    return np.log(np.maximum(power @ bank.T, np.finfo(np.float32).eps))
 
 
 def sounds() -> dict[str, np.ndarray]:
@@ -42,7 +41,16 @@ def test_equals_the_definition_of_kaldi(name):
     waveform = sounds()[name].astype(np.float32)
     found = log_mel(waveform)
     assert found.shape == (98, 128) and found.dtype == np.float32
-    assert np.abs(found - kaldi_log_mel(waveform)).max() < 1e-3
+    expected = (kaldi_log_mel(waveform * 2**15, num_bins=128, exponent=0.85) - 15.41663) / (2 * 6.55582)
+    assert np.abs(found - expected).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", ["noise", "tone", "sweep"])
+def test_for_languagebind_samples_are_not_scaled_and_the_window_is_hannings(name):
+    waveform = sounds()[name].astype(np.float32)
+    found = unscaled_log_mel(waveform, num_mel_bins=112)
+    assert found.shape == (98, 112) and found.dtype == np.float32
+    assert np.abs(found - kaldi_log_mel(waveform, num_bins=112, exponent=1.0)).max() < 2e-2
 
 
 def test_silence_is_the_floor():
@@ -80,3 +88,20 @@ def test_clips_of_almost_ten_seconds_have_segments_of_a_tenth(num_samples, num_f
 def test_clips_of_other_lengths_are_refused(seconds):
     with pytest.raises(ValueError, match=rf"{seconds:.2f} s of sound, expected 10 s \(within 0.1 s\)"):
         segment_log_mels(np.zeros(int(seconds * 16_000), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("num_samples", "num_frames"),
+    [(48_000, [98] * 3), (55_999, [98, 98, 148]), (56_000, [98, 98, 98, 48]), (7_000, [42])],
+)
+def test_seconds_of_a_clip_of_any_length(num_samples, num_frames):
+    """A rest of less than half a second lies in the last one."""
+    waveform = np.random.default_rng(0).normal(size=num_samples).astype(np.float32)
+    found = second_log_mels(waveform)
+    assert [len(mel) for mel in found] == num_frames
+    assert np.array_equal(found[0][:42], log_mel(waveform[:16_000])[:42])
+
+
+def test_sound_too_short_for_a_second():
+    with pytest.raises(ValueError, match="399 samples of sound are too short"):
+        second_log_mels(np.zeros(399, np.float32))

@@ -205,6 +205,48 @@ def test_tags_alone_need_no_ten_seconds(weights, workspace):
     assert [tag["vid"] for tag in pq.read_table(workspace.audio_tags).to_pylist()] == [VID] * 5 + [NULL_VID] * 5
 
 
+def test_another_tagger_and_the_seconds_are_tagged_beside_the_clip(weights, workspace):
+    run(weights, workspace)
+    first, (segment,) = content(workspace), segments_of(workspace)
+    beats.write(weights / "other.safetensors", seed=2)
+    wanted = {"other_tagger": str(weights / "other.safetensors"), "num_tags": 3, "num_second_tags": 14}
+    run(weights, workspace, features=wanted)
+    assert segments_of(workspace) == [segment], "features must not be computed again"
+    found = content(workspace)
+    assert list(found) == [
+        "audio_tags.parquet", "features-00000.arrow", "other_audio_tags.parquet", "second_tags.parquet"
+    ]  # fmt: skip
+    assert found["features-00000.arrow"] == first["features-00000.arrow"]
+
+    sound = media.read_audio(workspace.dataset / f"media/{VID}/audio.wav", sample_rate_hz=16000)
+    other = BeatsEncoder(weights / "other.safetensors", device="cpu", dtype="float32")
+    scores = other.classify(fbank.log_mel(sound))
+    expected = [(VID, other.labels[index], scores[index]) for index in np.argsort(-scores)[:3]]
+    tags = pq.read_table(workspace.other_audio_tags).to_pylist()
+    assert [tuple(tag.values()) for tag in tags[:3]] == expected and len(tags) == 6
+
+    encoder = BeatsEncoder(weights / "beats.safetensors", device="cpu", dtype="float32")
+    tags = pq.read_table(workspace.second_tags).to_pylist()
+    assert [tag["second"] for tag in tags] == [second for second in range(10) for _ in range(14)] * 2
+    of_fourth = {tag["label"]: tag["score"] for tag in tags if (tag["vid"], tag["second"]) == (VID, 3)}
+    scores = encoder.classify(fbank.log_mel(sound[48_000:64_000]))
+    assert of_fourth == dict(zip(encoder.labels, scores.tolist(), strict=True))
+
+    run(weights, workspace)  # tags that are asked for no longer go
+    assert content(workspace) == first
+
+
+def test_a_failed_sound_has_no_tags_of_its_seconds(weights, workspace):
+    soundfile.write(workspace.dataset / "media" / VID / "audio.wav", np.zeros(200), 16_000)
+    thinkers = {"think": {"backend": "reference"}, "faithfulness": {"num_samples": 0}}
+    audio = {"weights": str(weights / "beats.safetensors"), "outputs": "tags"}
+    wanted = {"audio": audio, "num_second_tags": 2}
+    with pytest.raises(StageError, match=rf"video {VID}: 200 samples of sound are too short"):
+        run(weights, workspace, features=wanted, **thinkers)
+    run(weights, workspace, features=wanted, max_failure_rate=0.5, **thinkers)
+    assert {tag["vid"] for tag in pq.read_table(workspace.second_tags).to_pylist()} == {NULL_VID}
+
+
 def test_values_beyond_float16_fail_the_video(weights, workspace, monkeypatch):
     monkeypatch.setattr(ClipEncoder, "encode", lambda self, frames: np.full((10, 49, 128), 1e6, np.float32))
     with pytest.raises(StageError, match=rf"video {VID}: the encoders gave values that float16 cannot hold"):

@@ -4,19 +4,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from asked_example import sample, workspace_in, write_frame
+from asked_example import chain, sample, workspace_in, write_frame
+from project import ROOT
 
-from tgs_pipeline.artifacts import boxes, masks, samples, table
+from tgs_pipeline import params as params_file
+from tgs_pipeline.artifacts import boxes, chains, features, masks, samples, table
 from tgs_pipeline.backends.segmenter.base import Segmentation
 from tgs_pipeline.data.media import load_frames
 from tgs_pipeline.execution import Execution, Shard, StageError
 from tgs_pipeline.metrics import levels, rle
 from tgs_pipeline.operators import segment
 from tgs_pipeline.params import Params, Segment
+from tgs_pipeline.params_choosing import TagMatching
 from tgs_pipeline.rows import Recipe
 from tgs_pipeline.tinyworld.models import sam2 as tiny
 
 RECIPE = Recipe(stage="segment", version=1, params={}, weights="w")
+THINK = params_file.load(ROOT / "params.yaml").think
 SMALL, LARGE = [8.0, 8.0, 24.0, 24.0], [8.0, 8.0, 72.0, 56.0]
 
 
@@ -89,8 +93,9 @@ def params(weights: Path, **changes: object) -> Params:
     """The one section that the stage reads."""
     settings = {
         "backend": "sam2", "weights": str(weights / "sam2.safetensors"), "config": str(weights / "sam2.yaml"),
-        "mode": "frame", "exclusive": None, "silent_frames": "keep", "sounding": "profiles/sounding/none.json",
-        "input_size_px": None, "swap_channels": False, "levels_size_px": 64, "dtype": "float32",
+        "mode": "frame", "exclusive": None, "silent_frames": "keep", "matching": None,
+        "sounding": "profiles/sounding/none.json", "input_size_px": None, "swap_channels": False, "levels_size_px": 64,
+        "dtype": "float32",
     }  # fmt: skip
     return Params.model_construct(segment=Segment(**settings | changes))
 
@@ -221,6 +226,43 @@ def test_a_frame_that_cannot_be_read_fails_its_rows_alone(workspace, weights):
     assert "f1.png" in rows[1]["reason"]
     assert not rle.decode(rows[1]["rle"], height=64, width=96).any()
     assert masks.SCHEMA.equals(pq.read_schema(workspace.masks))
+
+
+def test_who_is_silent_is_found_out_by_the_tags_of_seconds(workspace, weights, tmp_path):
+    """Frame 0 shows the second in which the dog barks, frame 1 that of the train."""
+    heard = [("dog", 0.9, 0.1), ("train", 0.1, 0.8)]
+    named = [("a_x_1", "the brown dog"), ("a_x_2", "train"), ("a_x_3", None)]
+    table.write_rows(workspace.chains, chains.SCHEMA, [chain(uid, row, name) for row, (uid, name) in enumerate(named)])
+    sound = {"audio_path": "vid.wav", "audio_hash": "vid"}
+    sampled = [sample(uid, row, frames=["f0", "f1"], **sound) for row, (uid, _) in enumerate(named)]
+    table.write_rows(workspace.samples, samples.SCHEMA, sampled)
+    tags = [
+        {"vid": "vid", "second": second, "label": label, "score": scores[second]}
+        for second in (0, 1)
+        for label, *scores in heard
+    ]
+    table.write_rows(workspace.second_tags, features.SECOND_TAGS, tags)
+    recorded = tmp_path / "segments.json"
+    recorded.write_text("{}")
+    matching = TagMatching(by="tags", similarity=0.5, rival_share=0.5, min_score=0.05)
+    wanted = params(weights, silent_frames="drop", matching=matching, sounding=str(recorded))
+    wanted = wanted.model_copy(update={"think": THINK})
+    segment.run(wanted, workspace, execution(workspace))
+    rows = pq.read_table(workspace.masks).to_pylist()
+    assert [row["status"] for row in rows] == ["ok", "silent", "silent", "no_box", "ok", "ok"]
+    assert rows[1]["reason"] == "the object does not sound in second 1"
+
+    recorded.write_text('{"vid": [[0, 2]]}')  # one segment, in which both are heard
+    segment.run(wanted, workspace, execution(workspace))
+    assert [row["status"] for row in pq.read_table(workspace.masks).to_pylist()] == ["ok"] * 3 + ["no_box"] + ["ok"] * 2
+
+    table.write_rows(workspace.second_tags, features.SECOND_TAGS, [])
+    with pytest.raises(StageError, match="1 of 1 clips cannot be listened to"):
+        segment.run(wanted, workspace, execution(workspace))
+    segment.run(wanted, workspace, execution(workspace, max_failure_rate=1.0))
+    rows = pq.read_table(workspace.masks).to_pylist()
+    assert [row["status"] for row in rows] == ["failed"] * 3 + ["no_box"] + ["failed"] * 2
+    assert rows[0]["reason"] == "segment: video vid: it has no tags of its seconds, see the stage features"
 
 
 def test_a_failed_sample_has_no_frames_and_no_masks(workspace, weights):

@@ -103,6 +103,18 @@ def test_a_model_names_objects_and_frames_once_for_each_clip(workspace):
     assert (rows["a1"]["s_object"], rows["a1"]["status"], rows["d4"]["status"]) == ("dog. car", "ok", "failed")
 
 
+def test_the_model_is_told_the_best_labels_of_both_taggers_in_one_sorted_list(workspace):
+    """The union of the best of each, not the best of the union."""
+    tags = [("a", "Silence", 0.99), ("a", "train", 0.5), ("a", "bell", 0.4), ("a", "dog", 0.3), ("b", "car", 0.9)]
+    rows = [{"vid": vid, "label": label, "score": score} for vid, label, score in tags]
+    table.write_rows(workspace.other_audio_tags, features.AUDIO_TAGS, rows)
+    with serve(lambda request: "['dog': 2]") as server:
+        run(workspace, **lbru(server_params(server.base_url)))
+        asked = [text_of(request) for request in server.requests]
+    assert any("bell, car, dog, train." in text for text in asked) and any("car, dog." in text for text in asked)
+    assert run(workspace, backend="audio_tags")["b2"]["s_object"] == "car"  # the best of the first one
+
+
 def test_the_detector_is_asked_for_each_object(workspace):
     with serve(lambda request: "['dog': 2, 'car': 1]") as server:
         run(workspace, **lbru(server_params(server.base_url)))

@@ -34,3 +34,10 @@ def test_objects_of_which_nothing_is_told_sound():
     assert heard == [False, True, True, False]
     assert not object_sounds(ACTIVITIES, "v", "cat", 1)
     assert object_sounds(ACTIVITIES, "v", "bird", 1) and object_sounds(ACTIVITIES, "w", "cat", 1)
+
+
+def test_clips_that_could_not_be_listened_to_have_failed_rows():
+    rows = [row(0), row(1, status="no_box", reason="no candidate")]
+    failed, other = drop_silent(iter(rows), {("v_x_1", 4): "video v: it has no sound track"})
+    assert (failed["status"], failed["reason"]) == ("failed", "segment: video v: it has no sound track")
+    assert not rle.decode(failed["rle"], height=2, width=3).any() and other == rows[1]

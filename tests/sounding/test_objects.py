@@ -48,3 +48,26 @@ def test_combinations_have_their_texts():
 
 def test_sound_words_are_of_categories():
     assert set(SOUND_WORDS) <= set(CATEGORIES)
+
+
+def test_who_is_heard_also_needs_some_evidence():
+    tags = [("Dog", 0.03), ("Train", 0.02)]
+    assert heard_objects(["dog", "train"], tags, rival_share=0.5) == ["dog", "train"]
+    assert heard_objects(["dog", "train"], tags, rival_share=0.5, min_score=0.1) == []
+    assert heard_objects(["cat", "man"], tags, rival_share=0.5, min_score=0.1) == [
+        "cat",
+        "man",
+    ]  # of them nothing is told
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("the brown dog", "Bark"),
+        ("red telephone", "telephone"),
+        ("blue hair dryer", "hair-dryer"),
+        ("old man", "Singing"),
+    ],
+)
+def test_tags_speak_of_objects_that_are_described(name, label):
+    assert evidence(name, [(label, 0.5), ("Violin", 0.9)]) == 0.5

@@ -1,8 +1,9 @@
 import json
 
+import numpy as np
 import pytest
 
-from tgs_pipeline.sounding.segments import Segment, activity, expand, read_segments
+from tgs_pipeline.sounding.segments import Segment, activity, expand, find_segments, read_segments
 
 SEGMENTS = (Segment(0, 2), Segment(2, 3))
 FILES = {"ms3": 64, "v2_binary": 750, "avss": 1554}
@@ -90,3 +91,27 @@ def test_all_recorded_segments_expand_as_in_the_published_code(shared_data, name
         heard = [[name] for name in names[:-1]]
         assert activity(names, read[vid], heard, num_sec=num_sec) == published, vid
     assert num_padded == {"ms3": 0, "v2_binary": 8, "avss": 19}[name]
+
+
+DOG, CAR, BOTH = [0.9, 0.0, 0.1], [0.0, 0.8, 0.1], [0.6, 0.6, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "similarity", "segments"),
+    [
+        ([DOG, DOG, CAR, CAR, DOG], 0.5, [(0, 2), (2, 4), (4, 5)]),  # only neighbours come together
+        ([DOG, BOTH, BOTH], 0.5, [(0, 3)]),  # cosine 0.71
+        ([DOG, BOTH, BOTH], 0.8, [(0, 1), (1, 3)]),
+        ([DOG, CAR, DOG], 0.0, [(0, 3)]),
+        ([DOG, [0.09, 0.0, 0.01]], 0.99, [(0, 2)]),  # the same sound, ten times fainter
+        ([CAR], 0.5, [(0, 1)]),
+    ],
+)
+def test_neighbouring_seconds_that_sound_alike_are_a_segment(seconds, similarity, segments):
+    assert find_segments(np.array(seconds), similarity=similarity) == tuple(Segment(*pair) for pair in segments)
+
+
+@pytest.mark.parametrize("seconds", [np.zeros((0, 3)), np.array([DOG, [0.0, 0.0, 0.0]])])
+def test_seconds_without_tags_have_no_segments(seconds):
+    with pytest.raises(ValueError, match="expected one second or more, each with a sound class"):
+        find_segments(seconds, similarity=0.5)

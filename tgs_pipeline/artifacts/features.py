@@ -1,4 +1,7 @@
-"""features: what the frozen encoders see and hear in each video, as Arrow IPC shards, and its sound tags in Parquet."""
+"""features: what the frozen encoders see and hear in each video, as Arrow IPC shards, and its sound tags in Parquet.
+
+The tags of another tagger, where one is asked, are a file of the same columns; those of seconds are one of their own.
+"""
 
 import pyarrow as pa
 
@@ -27,5 +30,14 @@ AUDIO_TAGS = pa.schema(
         field("vid", pa.string(), "video id"),
         field("label", pa.string(), "sound class of the tagger (AudioSet id for the original BEATs)"),
         field("score", pa.float32(), "probability of the class over the clip, 0..1"),
+    ]
+)
+
+SECOND_TAGS = pa.schema(
+    [
+        field("vid", pa.string(), "video id"),
+        field("second", pa.int32(), "of the sound, counted from 0; the last one may be cut short"),
+        field("label", pa.string(), "sound class of the tagger, as in audio_tags"),
+        field("score", pa.float32(), "probability of the class in this second, 0..1"),
     ]
 )

@@ -66,9 +66,11 @@ def _misfit(params: Params, section: str) -> str | None:
     fits: dict[str, Callable[[], object]] = {
         "features.visual.weights": lambda: _fit_visual(path),
         "features.audio.weights": lambda: _fit_audio(path),
+        "features.other_tagger": lambda: _fit_audio(path),
         "think.weights": lambda: _fit_thinker(path) if params.think.backend == "ref_thinker" else None,
         "detect.weights": lambda: _fit_detector(params.detect),
         "segment.weights": lambda: _fit_segmenter(path, config=Path(params.segment.config)),
+        "segment.matching.weights": lambda: _fit_audio_text(path),
     }
     if section not in fits:
         return None
@@ -93,6 +95,12 @@ def _fit_audio(path: Path) -> None:
     from tgs_pipeline.backends.encoder import beats
 
     beats.read(path)
+
+
+def _fit_audio_text(path: Path) -> None:
+    from tgs_pipeline.backends.audio_text import languagebind
+
+    languagebind.fit(path)
 
 
 def _fit_thinker(path: Path) -> None:

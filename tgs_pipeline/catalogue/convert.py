@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tgs_pipeline.catalogue.sets import weight_paths
 from tgs_pipeline.params import Params
 from tgs_pipeline.weights import without_memory
 
@@ -26,15 +27,23 @@ def convert(params: Params, out: Path) -> Iterator[tuple[str, Path]]:
     visual, audio = Path(params.features.visual.weights), Path(params.features.audio.weights)
     thinker, segmenter = Path(params.think.weights), Path(params.segment.weights)
     detector = Path(params.detect.weights)
-    steps: dict[str, tuple[Path, str, Callable[[Path, Path], None]]] = {
+    other_tagger = weight_paths(params).get("features.other_tagger")
+    audio_text = weight_paths(params).get("segment.matching.weights")
+    steps: dict[str, tuple[Path | None, str, Callable[[Path, Path], None]]] = {
         "features.visual.weights": (visual, "", _visual),
         "features.audio.weights": (audio, ".safetensors", _audio),
+        "features.other_tagger": (other_tagger, ".safetensors", _audio),
         "think.weights": (thinker, "", _thinker),
         "detect.weights": (detector, "", _detector),
         "segment.weights": (segmenter, ".safetensors", lambda source, target: _segmenter(source, target, params)),
+        "segment.matching.weights": (audio_text, "", _audio_text),
     }
     for key, (source, suffix, write) in steps.items():
-        if not _is_pickled(source) or (key == "think.weights" and params.think.backend != "ref_thinker"):
+        if (
+            source is None
+            or not _is_pickled(source)
+            or (key == "think.weights" and params.think.backend != "ref_thinker")
+        ):
             continue
         target = out / (source.with_suffix(suffix).name if suffix else source.name)
         if target.exists():
@@ -71,6 +80,17 @@ def _audio(source: Path, target: Path) -> None:
     from tgs_pipeline.backends.encoder import beats
 
     beats.convert(source, target)
+
+
+def _audio_text(source: Path, target: Path) -> None:
+    from tgs_pipeline.backends.audio_text import languagebind
+
+    _, state, _ = languagebind.fit(source)
+    target.mkdir()
+    _save(state, target / "model.safetensors")
+    for path in source.glob("*"):
+        if path.suffix in (".json", ".txt") and not path.name.endswith(".index.json"):  # settings and tokenizer
+            shutil.copy(path, target)
 
 
 def _thinker(source: Path, target: Path) -> None:

@@ -85,14 +85,17 @@ def catalogue() -> dict[str, WeightSet]:
 
 def weight_paths(params: Params) -> dict[str, Path]:
     """Every path of weights in the params, by its dotted key."""
-    return {
-        "features.visual.weights": Path(params.features.visual.weights),
-        "features.audio.weights": Path(params.features.audio.weights),
-        "think.weights": Path(params.think.weights),
-        "detect.weights": Path(params.detect.weights),
-        "segment.weights": Path(params.segment.weights),
-        "segment.config": Path(params.segment.config),
+    paths = {
+        "features.visual.weights": params.features.visual.weights,
+        "features.audio.weights": params.features.audio.weights,
+        "features.other_tagger": params.features.other_tagger,
+        "think.weights": params.think.weights,
+        "detect.weights": params.detect.weights,
+        "segment.weights": params.segment.weights,
+        "segment.config": params.segment.config,
+        "segment.matching.weights": getattr(params.segment.matching, "weights", None),
     }
+    return {section: Path(path) for section, path in paths.items() if path is not None}
 
 
 def named_by(params: Params) -> Iterator[Placed]:

@@ -1,12 +1,13 @@
 """features: samples -> what the frozen encoders see (CLIP) and hear (BEATs) in each video, and its sound tags.
 
 Inputs: artifacts/samples, media below dataset.root, the weights of params.features. Outputs, in artifacts/features:
-features-00000.arrow, ... (one record batch for each video, in the order of its first sample) and audio_tags.parquet.
+features-00000.arrow, ... (one record batch for each video, in the order of its first sample) and audio_tags.parquet;
+where asked for, other_audio_tags.parquet and second_tags.parquet (sounding/tagging.py).
 Unit of work: a video, by the content of its frames and its sound.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,8 @@ from tgs_pipeline.data import fbank, media
 from tgs_pipeline.execution import WHOLE, Execution
 from tgs_pipeline.params import Features, Params
 from tgs_pipeline.rows import Recipe
+from tgs_pipeline.sounding import tagging
+from tgs_pipeline.sounding.tagging import Sound, Tagger, top_tags
 from tgs_pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -81,8 +84,14 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
         make_operator=partial(FeatureOperator, settings, device=execution.device),
         execution=execution,
     )
+    taggers = {
+        tagger: tagging.compute(
+            _sounds(workspace, recipe=recipe), tagger, dataset=workspace.dataset, execution=execution
+        )
+        for tagger in _taggers(settings)
+    }
     if execution.shard == WHOLE:
-        publish(found, _videos(workspace.samples, recipe=recipe), workspace=workspace, num_tags=settings.num_tags)
+        publish(found, taggers, recipe=recipe, workspace=workspace, num_tags=settings.num_tags)
 
 
 def make_recipe(settings: Features) -> Recipe:
@@ -158,23 +167,24 @@ def load(units: pa.Table, *, dataset: Path, side_px: int, in_segments: bool) -> 
     return units
 
 
-def publish(found: Lookup, videos: Iterator[Video], *, workspace: Workspace, num_tags: int) -> None:
-    """Write shards and tags."""
+def publish(
+    found: Lookup, tagged: Mapping[Tagger, Lookup], *, recipe: Recipe, workspace: Workspace, num_tags: int
+) -> None:
+    """Write shards and tags. tagged: rows of further tags, by their tagger."""
     tags: list[pa.Table] = []
     num_videos = 0
+    videos = _videos(workspace.samples, recipe=recipe)
     with replacing(workspace.features) as part:
         part.mkdir()
         for shard in table.chunks(videos, VIDEOS_PER_SHARD):
             tags.append(_write_shard(part / f"features-{len(tags):05}.arrow", shard, found=found, num_tags=num_tags))
             num_videos += len(shard)
         num_rows = table.write(part / workspace.audio_tags.name, features.AUDIO_TAGS, tags)
+        for tagger, computed in tagged.items():
+            name = {"clip": workspace.other_audio_tags, "seconds": workspace.second_tags}[tagger.spans].name
+            tag_rows = tagging.tag_rows(_sounds(workspace, recipe=recipe), tagger, found=computed)
+            table.write_rows(part / name, tagger.schema, tag_rows)
     log.info("features: %d videos, %d tags in %s", num_videos, num_rows, workspace.features)
-
-
-def top_tags(vid: str, labels: Sequence[str], scores: Sequence[float], *, num_tags: int) -> list[dict]:
-    """Rows of audio_tags: the `num_tags` highest scores of a video, highest first, equal ones by label."""
-    ranked = sorted(zip(labels, scores, strict=True), key=lambda tag: (-tag[1], tag[0]))
-    return [{"vid": vid, "label": label, "score": score} for label, score in ranked[:num_tags]]
 
 
 def _videos(path: Path, *, recipe: Recipe) -> Iterator[Video]:
@@ -189,6 +199,25 @@ def _videos(path: Path, *, recipe: Recipe) -> Iterator[Video]:
         key = recipe.key(sample["frame_hashes"], sample["audio_hash"])
         files = {name: sample[name] for name in ("frame_paths", "frame_hashes", "audio_path", "audio_hash")}
         yield Video(key=key, vid=vid, **files)
+
+
+def _taggers(settings: Features) -> list[Tagger]:
+    """Whose tags are asked for beside those of each clip by `audio`."""
+    taggers = []
+    if settings.other_tagger is not None:
+        path = Path(settings.other_tagger)
+        taggers.append(Tagger(path, spans="clip", dtype=settings.dtype, num_tags=settings.num_tags))
+    if settings.num_second_tags:
+        path = Path(settings.audio.weights)
+        taggers.append(Tagger(path, spans="seconds", dtype=settings.dtype, num_tags=settings.num_second_tags))
+    return taggers
+
+
+def _sounds(workspace: Workspace, *, recipe: Recipe) -> Iterator[Sound]:
+    """The sounds of the videos that have one, in the order of their first sample."""
+    for video in _videos(workspace.samples, recipe=recipe):
+        if video.audio_path is not None and video.audio_hash is not None:
+            yield Sound(video.vid, video.audio_path, video.audio_hash)
 
 
 def _units(videos: Iterator[Video]) -> Iterator[pa.Table]:

@@ -1,7 +1,8 @@
 """segment: boxes -> the mask and score map of each frame of each sample.
 
 Inputs: samples, boxes, the frames themselves; pivots, where boxes are tracked from them; chains, where masks of silent
-objects are dropped. Output: artifacts/masks/masks.parquet, a row for each row of boxes and in their order.
+objects are dropped, and second_tags and the sounds themselves, where it is found out who is silent.
+Output: artifacts/masks/masks.parquet, a row for each row of boxes and in their order.
 
 - mode `frame`: computed once for each distinct (frame, box). Where there is no box, the mask is all background and
   keeps the status and reason of the box.
@@ -30,7 +31,9 @@ from tgs_pipeline.rows import OUTCOME, Recipe, compute
 from tgs_pipeline.segmenting import propagation
 from tgs_pipeline.segmenting.maps import score_map
 from tgs_pipeline.segmenting.silence import drop_silent, object_sounds, read_heard
+from tgs_pipeline.sounding.matching import Told, match
 from tgs_pipeline.sounding.recorded import Activity, read_activity
+from tgs_pipeline.sounding.segments import read_segments
 from tgs_pipeline.weights import digest, loading
 from tgs_pipeline.workspace import Workspace
 
@@ -49,7 +52,8 @@ UNIT = pa.schema(
         pa.field("box_xyxy_px", pa.list_(pa.float32())),
     ]
 )
-AFTERWARDS = {"mode", "exclusive", "silent_frames", "sounding"}  # settings that decide no row, or through its key
+# settings that decide no row, or through its key
+AFTERWARDS = {"mode", "exclusive", "silent_frames", "matching", "sounding"}
 PAYLOAD = pa.schema(
     [
         masks.SCHEMA.field(name).with_nullable(True).remove_metadata()
@@ -62,18 +66,28 @@ OF_FRAME = {"status", "reason", *PAYLOAD.names}
 def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     """Compute the masks that the row store lacks and write them all."""
     settings = params.segment
-    activities: Mapping[str, Activity] = {}
-    if settings.silent_frames == "drop":
-        activities = read_activity(Path(settings.sounding))  # before anything is computed: it may be unusable
+    told = Told({}, {})
+    if settings.silent_frames == "drop" and execution.shard == WHOLE:
+        told = _told(params, workspace, execution)  # before masks are computed: what tells it may be unusable
     found = _computed(settings, workspace, execution)
     if execution.shard != WHOLE:
         return
-    rows = _rows(settings, workspace, found, activities=activities)
-    if activities:
-        rows = drop_silent(rows, read_heard(workspace, activities))
+    rows = _rows(settings, workspace, found, activities=told.activities)
+    if told.activities or told.failures:
+        rows = drop_silent(rows, read_heard(workspace, told))
     statuses: Counter[str] = Counter()
     num_rows = table.write_rows(workspace.masks, masks.SCHEMA, _counted(rows, statuses))
     log.info("segment: %d frames: %s", num_rows, ", ".join(f"{n} {what}" for what, n in sorted(statuses.items())))
+
+
+def _told(params: Params, workspace: Workspace, execution: Execution) -> Told:
+    """When objects sound: as recorded, or by listening to them."""
+    settings, path = params.segment, Path(params.segment.sounding)
+    if settings.matching is None:
+        return Told(read_activity(path), {})
+    label_names = None if params.think.label_names is None else Path(params.think.label_names)
+    recorded = read_segments(path)
+    return match(settings.matching, workspace, execution, recorded=recorded, label_names=label_names)
 
 
 def _computed(settings: Segment, workspace: Workspace, execution: Execution) -> Lookup:

@@ -78,7 +78,7 @@ def _thought(
     """Thinkers that are asked about one reference after the other, or (trap T1) in batches."""
     recipe = make_recipe(settings)
     in_batches = settings.backend == "ref_thinker" and settings.padding == "read"
-    heard = _heard(workspace, settings, num_labels=1) if settings.backend == "audio_tags" else None
+    heard = _heard([workspace.audio_tags], settings, num_labels=1) if settings.backend == "audio_tags" else None
     content_of = partial(_content, reader=reader, prompt=settings.prompt, needs_sound=in_batches, heard=heard)
     keys: Mapping[int, str] | None = None
     if reader is not None and in_batches:
@@ -112,11 +112,14 @@ def _listened(
     assert settings.lbru is not None
     content_of = partial(_content, reader=reader, prompt=settings.prompt, needs_sound=False, heard={})
     said: Mapping[str, Reply] = {}
+    taggers = [workspace.audio_tags]
+    if workspace.other_audio_tags.exists():  # features.other_tagger names one
+        taggers.append(workspace.other_audio_tags)
     if execution.shard == WHOLE:
         said = name_objects(
             (row for row in _samples(workspace.samples, with_frames=True) if content_of(row)[0] is not None),
             settings.lbru,
-            heard=_heard(workspace, settings, num_labels=settings.lbru.num_labels),
+            heard=_heard(taggers, settings, num_labels=settings.lbru.num_labels),
             dataset=workspace.dataset,
             execution=execution,
         )
@@ -222,9 +225,9 @@ def _samples(path: Path, *, with_frames: bool = False) -> Iterator[dict]:
         yield from part.to_pylist()
 
 
-def _heard(workspace: Workspace, settings: Think, *, num_labels: int) -> Mapping[str, list[str]]:
+def _heard(taggers: Sequence[Path], settings: Think, *, num_labels: int) -> Mapping[str, list[str]]:
     names = None if settings.label_names is None else Path(settings.label_names)
-    return read_heard(workspace.audio_tags, num_labels=num_labels, names=names)
+    return read_heard(taggers, num_labels=num_labels, names=names)
 
 
 def _units(path: Path, *, recipe: Recipe, content_of: _ContentOf) -> Iterator[pa.Table]:

@@ -31,6 +31,17 @@ def names_of(objects: Sequence[NamedFrame]) -> str:
     return ". ".join(one.name for one in objects)
 
 
+def object_names(chain: dict) -> list[str]:
+    """Names of what a chain is about: the objects of `lbru`, else its s_object; none where it has none."""
+    if chain["status"] != "ok" or chain["s_object"] is None:
+        return []
+    try:
+        objects = json.loads(chain["raw"] or "")
+    except ValueError:
+        return [chain["s_object"]]
+    return list(objects) if isinstance(objects, dict) else [chain["s_object"]]
+
+
 def ask_each(sample: dict, chain: dict) -> list[AskedObject]:
     """The objects of a chain, each with its caption; empty where the chain has none.
 

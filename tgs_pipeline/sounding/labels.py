@@ -26,7 +26,7 @@ def heard_labels(taggers: Sequence[Sequence[Tag]], *, num_labels: int, names: Ma
     for tags in taggers:
         sounds = [tag for tag in tags if tag[0].lower() not in SILENCE]
         best = sorted(sounds, key=lambda tag: (-tag[1], tag[0]))[:num_labels]
-        found |= {label if names is None else _name(label, names) for label, _ in best}
+        found |= {class_name(label, names) for label, _ in best}
     return sorted(found)
 
 
@@ -48,7 +48,10 @@ def read_names(path: Path) -> dict[str, str]:
     return names
 
 
-def _name(label: str, names: Mapping[str, str]) -> str:
+def class_name(label: str, names: Mapping[str, str] | None) -> str:
+    """The name of a tagger's class. names: by id, None where labels are names. ValueError where it has none."""
+    if names is None:
+        return label
     if label not in names:
         raise ValueError(f"the sound class {label!r} has no name: give the list of names of the tagger's classes")
     return names[label]

@@ -7,8 +7,10 @@ segment with a text for every combination of objects instead; `combinations` wri
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
+from tgs_pipeline.data.avsbench_classes import CATEGORIES
 from tgs_pipeline.prompts.naming import names_category
 
 # Words by which sound classes (AudioSet's display names) speak of an object without naming it.
@@ -61,22 +63,27 @@ class Combination:
 def evidence(name: str, tags: Sequence[Tag]) -> float:
     """The highest probability among the tags that speak of the object; 0 where none does.
 
-    A voice speaks of every person, unless its tag says whose it is.
+    name: a category, or words that describe one of it ("the brown dog"). A voice speaks of every person, unless its tag
+    says whose it is.
     """
     return max((score for label, score in tags if _speaks_of(label, name)), default=0.0)
 
 
-def heard_objects(names: Sequence[str], tags: Sequence[Tag], *, rival_share: float) -> list[str]:
-    """The objects that sound in a segment, in the order of `names`; at least one, since LBRU heard them all.
+def heard_objects(
+    names: Sequence[str], tags: Sequence[Tag], *, rival_share: float, min_score: float = 0.0
+) -> list[str]:
+    """The objects that sound in a segment, in the order of `names`; with `min_score` 0 at least one.
 
     tags: of the segment. rival_share: an object sounds where the evidence for it is at least this share (0..1) of the
-    best evidence. Where no tag speaks of any object nothing tells them apart, and all are kept.
+    best evidence, and at least min_score, a probability. Where no tag speaks of any object nothing tells them apart,
+    and all are kept.
     """
     if not 0 < rival_share <= 1:
         raise ValueError(f"rival_share is {rival_share}: expected a share above 0, at most 1")
     found = [evidence(name, tags) for name in names]
     best = max(found, default=0.0)
-    return [name for name, one in zip(names, found, strict=True) if one >= rival_share * best]
+    least = max(min_score, rival_share * best) if best > 0 else 0.0
+    return [name for name, one in zip(names, found, strict=True) if one >= least]
 
 
 def combinations(names: Sequence[str], *, separator: str) -> list[Combination]:
@@ -93,14 +100,17 @@ def combinations(names: Sequence[str], *, separator: str) -> list[Combination]:
 
 def _speaks_of(label: str, name: str) -> bool:
     """Whether a sound class names an object or its sound."""
-    if _names_one_of(label, _words_of(name)):
+    if _names_one_of(label, _words_of(name)) or names_category(name, label):
         return True
-    voice = name.lower() in _PERSONS and _names_one_of(label, _VOICES)
+    voice = any(names_category(name, person) for person in _PERSONS) and _names_one_of(label, _VOICES)
     return voice and not any(_names_one_of(label, _words_of(person)) for person in _PERSONS)
 
 
+@lru_cache(maxsize=4096)
 def _words_of(name: str) -> tuple[str, ...]:
-    return (name, *SOUND_WORDS.get(name.lower(), ()))
+    """Words for an object: its name, the categories that the name holds, and the words for their sounds."""
+    kinds = [category for category in CATEGORIES if names_category(name, category)]
+    return (name, *kinds, *(word for kind in kinds for word in SOUND_WORDS.get(kind, ())))
 
 
 def _names_one_of(label: str, words: Sequence[str]) -> bool:

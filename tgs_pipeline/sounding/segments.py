@@ -10,6 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+
 MAX_FILE_BYTES = 64 * 2**20
 MAX_SEC = 3600
 
@@ -45,6 +47,29 @@ def read_segments(path: Path) -> dict[str, tuple[Segment, ...]]:
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected an object that maps videos to segments, found {type(content).__name__}")
     return {vid: _segments(entry, where=f"{path}, video {vid!r}") for vid, entry in content.items()}
+
+
+def find_segments(tags_SK: np.ndarray, *, similarity: float) -> tuple[Segment, ...]:
+    """Segments of neighbouring seconds that sound alike: agglomerative clustering by average cosine distance.
+
+    tags_SK: probabilities float (S seconds, K sound classes), each second with one above 0. similarity: cosine 0..1
+    below which neighbours stay apart; upstream's segments are of .5, by a detector that it does not publish. ValueError
+    where a second has no class.
+    """
+    if not (tags_SK.any(axis=1).all() and len(tags_SK)):
+        raise ValueError(f"tags {tags_SK.shape} of seconds: expected one second or more, each with a sound class")
+    if len(tags_SK) == 1:
+        return (Segment(0, 1),)
+    from scipy.sparse import diags_array
+    from sklearn.cluster import AgglomerativeClustering
+
+    neighbours = diags_array([1.0, 1.0], offsets=[-1, 1], shape=(len(tags_SK), len(tags_SK)))
+    clustering = AgglomerativeClustering(
+        n_clusters=None, metric="cosine", linkage="average", connectivity=neighbours, distance_threshold=1 - similarity
+    )
+    clusters = clustering.fit_predict(tags_SK)
+    starts = [0, *(np.flatnonzero(np.diff(clusters)) + 1).tolist(), len(tags_SK)]
+    return tuple(Segment(start, stop) for start, stop in pairwise(starts))
 
 
 def expand(segments: Sequence[Segment], values: Sequence[Value], *, num_sec: int) -> list[Value]:

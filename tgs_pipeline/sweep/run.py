@@ -96,6 +96,7 @@ def _inputs(params: Params, stage: str) -> list[str]:
             paths = [str(Path(params.dataset.root) / params.dataset.metadata)]
         case "features":
             paths = [params.features.visual.weights, params.features.audio.weights]
+            paths += [params.features.other_tagger] if params.features.other_tagger is not None else []
         case "think" if params.think.backend == "ref_thinker":
             paths = [params.think.weights]
         case "think" if params.think.label_names is not None:
@@ -104,6 +105,8 @@ def _inputs(params: Params, stage: str) -> list[str]:
             paths = [params.detect.weights]
         case "segment":
             paths = [params.segment.weights, params.segment.config, params.segment.sounding]
+            matching = [getattr(params.segment.matching, "weights", None), params.think.label_names]
+            paths += [path for path in matching if path is not None and params.segment.matching is not None]
         case _:
             paths = []
     for path in paths:

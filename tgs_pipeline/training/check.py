@@ -47,6 +47,8 @@ def _inputs(params: TrainingParams) -> dict[str, Path]:
     for modality in ("audio", "visual"):
         for number, annotation in enumerate(getattr(params.corpus, modality).annotations):
             named[f"corpus.{modality}.annotations[{number}]"] = annotation
+    if params.features.other_tagger is not None:
+        named["features.other_tagger"] = params.features.other_tagger
     if params.runtime.accelerate:
         named["runtime.accelerate"] = params.runtime.accelerate
     return {name: Path(file) for name, file in named.items()}

@@ -114,12 +114,12 @@ def test_superlatives_of_sound_have_no_value_where_nothing_sounds(name):
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("right_of", "dog", ["dog", "#1 at x2"]),
-        ("left_of", "cat", ["cat none"]),
-        ("louder_than", "man", ["man", "#3 silent"]),
-        ("after", "guitar", ["guitar", "#2 starts 2s"]),
-        ("beside_source", "guitar", ["guitar", "#2 at x4"]),
-        ("between", "man,cat", ["man", "#3 at x7", "cat none"]),
+        ("right_of", "dog", ["#1 dog at x2", "#2 guitar", "#3 man"]),
+        ("left_of", "cat", ["#1 dog", "#2 guitar", "#3 man"]),
+        ("louder_than", "man", ["#1 dog", "#2 guitar", "#3 man silent"]),
+        ("after", "guitar", ["#1 dog", "#2 guitar starts 2s", "#3 man"]),
+        ("beside_source", "guitar", ["#1 dog", "#2 guitar at x4", "#3 man"]),
+        ("between", "man,cat", ["#1 dog", "#2 guitar", "#3 man at x7"]),
         ("rightmost", "", ["#1 at x2", "#2 at x4", "#3 at x7"]),
         ("biggest", "man", ["#3 size 6"]),
         ("leftmost", "cat", []),
@@ -153,7 +153,7 @@ def test_what_moves_and_what_comes_late():
     dog = make_object(0, "dog", centers=centers, motion="right", visible=late, size=0.42)
     assert position(dog) == "at x4 to x9"
     seen = "seen 4s 5s 6s 7s 8s 9s"
-    assert describe_object(make_scene(dog), dog) == f"#1 blue dog, #1 at x4 to x9, #1 moving right, #1 {seen}"
+    assert describe_object(make_scene(dog), dog) == f"#1 blue dog at x4 to x9, #1 moving right, #1 {seen}"
     assert fact(make_scene(dog), dog, Atom("whole")) == seen
     assert fact(make_scene(dog), dog, Atom("enters")) == "comes 4s"
     assert fact(make_scene(dog), dog, Atom("moving", "left")) == "moving right"
@@ -168,9 +168,9 @@ def test_twins_are_told_apart_by_size_and_the_played_by_the_player():
     small, large = make_object(0, "guitar", size=0.2), make_object(1, "guitar", size=0.45, player=2)
     scene = make_scene(small, large, MAN)
     assert [describe_object(scene, item) for item in scene.objects] == [
-        "#1 blue guitar, #1 at x2",
-        "#2 blue guitar, #2 at x4, #2 played",
-        "#3 man in blue, #3 at x7",
+        "#1 blue guitar at x2",
+        "#2 blue guitar at x4, #2 played",
+        "#3 man in blue at x7",
     ]
     assert describe_sizes(scene) == ["#1 size 4", "#2 size 9"]
     assert (wanted(scene, Atom("biggest", "guitar")), wanted(scene, Atom("smallest", "guitar"))) == ("size 9", "size 4")

@@ -5,10 +5,10 @@ category: that there is another can be read by then, and need not be foreseen. W
 of each object that it is silent or how it sounds, then the sounds of nothing in view: where only those were listed that
 sound, one word had to say which of them all is the next, and a small model gave the sounds of things out of view to
 those in view. Then stands what a demand compares with, object by object, and after it, as a value, what each demand
-comes to in this clip: to find an anchor, to look up its value and to choose are steps of their own. A candidate is
-struck out at the first demand that it fails. `s_object` is the category, the simplified description of the paper;
-`f_object` gives colour and place, too, which tell it from others of its category. The line with a box, which the prompt
-also asks for, is left out: no stage reads it.
+comes to in this clip: objects are gone through one by one, since a small model finds what stands beside a number, and
+seldom the number of a name. A candidate is struck out at the first demand that it fails. `s_object` is the category,
+the simplified description of the paper; `f_object` gives colour and place, too, which tell it from others of its
+category. The line with a box, which the prompt also asks for, is left out: no stage reads it.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ statement names its object, and each demand what it compares with: a small langu
 word that it knows.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from tgs_pipeline.tinyworld.categories import CATEGORIES, categories_with_function, name_with_color
@@ -52,7 +52,7 @@ def position(item: SceneObject) -> str:
 
 def describe_object(scene: Scene, item: SceneObject) -> str:
     """All that is seen of an object, but for its size."""
-    statements = [name(item), position(item)]
+    statements = [f"{name(item)} {position(item)}"]
     if item.motion != "still":
         statements.append(f"moving {item.motion}")
     if not all(item.visible):
@@ -111,14 +111,13 @@ def fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
 
 
 def compared(scene: Scene, atom: Atom) -> list[str] | None:
-    """What a demand compares with: an anchor by category and number, or all rivals from left to right; and their facts.
+    """What a demand compares with: all objects by category, an anchor with its fact; or all rivals with theirs.
 
-    None where the demand says by itself what is wanted; empty where there is no rival.
+    From left to right. None where the demand says by itself what is wanted; empty where there is no rival.
     """
-    if atom.name in _RELATIONS:
-        return _describe_anchor(scene, atom, atom.value)
-    if atom.name == "between":
-        return [said for category in atom.value.split(",") for said in _describe_anchor(scene, atom, category)]
+    if atom.name in _RELATIONS or atom.name == "between":
+        anchors = atom.value.split(",")
+        return [_anchor_or_not(scene, item, atom, anchors) for item in scene.from_left()]
     if atom.name in _MEASURES:
         rivals = _rivals(scene, atom)
         return [f"{number_of(scene, item)} {fact(scene, item, atom)}" for item in scene.from_left() if item in rivals]
@@ -156,12 +155,9 @@ def _rivals(scene: Scene, atom: Atom) -> tuple[SceneObject, ...]:
     return scene.sounding()
 
 
-def _describe_anchor(scene: Scene, atom: Atom, category: str) -> list[str]:
-    """An anchor in words that can be copied: its number follows its category where it is described, too."""
-    found = scene.of_category(category)
-    return (
-        [category, f"{number_of(scene, found[0])} {fact(scene, found[0], atom)}"] if found else [f"{category} {NONE}"]
-    )
+def _anchor_or_not(scene: Scene, item: SceneObject, atom: Atom, anchors: Sequence[str]) -> str:
+    said = f"{number_of(scene, item)} {item.category}"
+    return f"{said} {fact(scene, item, atom)}" if item.category in anchors else said
 
 
 def _of_anchor(scene: Scene, atom: Atom, category: str) -> str:

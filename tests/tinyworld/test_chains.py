@@ -48,7 +48,7 @@ def test_a_chain_by_hand():
         "#1 blue guitar at x2, #2 red dog at x4.",
         "#1 guitar faint, #1 fast, #1 in 2s 3s 4s 5s 6s 7s 8s 9s, #1 lasts 8s, "
         "#2 dog booming, #2 slow, #2 in 0s 1s 2s, #2 lasts 3s.",
-        "#1 faint, #2 booming.",
+        "#1 faint; #2 booming.",
         " sounds, booming.",
         "#1: sounds? sounds, booming? faint, out; #2: sounds? sounds, booming? booming, keep.",
         "#2, the red dog",
@@ -79,7 +79,9 @@ def test_what_is_hard_to_tell_and_what_was_said_is_passed_over():
 def test_what_is_compared_is_told_before_what_is_wanted():
     reference = Reference("any", "?", "a dog", (Atom("category", "dog"), Atom("louder_than", "cat")), None)
     chain = write_chain(np.random.default_rng(0), SCENE, reference)
-    assert re.search(r"\. (?:To compare|Compared|Among): #1 guitar, #2 dog\. [^.]+: dog, above cat none\. ", chain)
+    assert re.search(
+        r"\. (?:To compare|Compared|Among): #1: cat\? guitar; #2: cat\? dog\. [^.]+: dog, above cat none\. ", chain
+    )
     alone = make_scene(make_object(0, "cat"))
     silence = write_chain(np.random.default_rng(0), alone, replace(reference, atoms=(Atom("loudest"),)))
     assert re.search(r"\. (?:To compare|Compared|Among): none\. [^.]+: none\. ", silence)
@@ -135,7 +137,7 @@ def test_the_opening_does_not_know_the_answer():
 
 
 def test_chains_stay_short(chains):
-    assert max(len(split_words(chain)) for _, _, chain in chains) < 240
+    assert max(len(split_words(chain)) for _, _, chain in chains) < 260
 
 
 def test_s_object_is_the_category_and_f_object_gives_colour_and_place():

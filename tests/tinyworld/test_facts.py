@@ -114,12 +114,12 @@ def test_superlatives_of_sound_have_no_value_where_nothing_sounds(name):
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("right_of", "dog", ["#1 dog at x2", "#2 guitar", "#3 man"]),
-        ("left_of", "cat", ["#1 dog", "#2 guitar", "#3 man"]),
-        ("louder_than", "man", ["#1 dog", "#2 guitar", "#3 man silent"]),
-        ("after", "guitar", ["#1 dog", "#2 guitar starts 2s", "#3 man"]),
-        ("beside_source", "guitar", ["#1 dog", "#2 guitar at x4", "#3 man"]),
-        ("between", "man,cat", ["#1 dog", "#2 guitar", "#3 man at x7"]),
+        ("right_of", "dog", ["#1: dog? dog at x2"]),
+        ("left_of", "cat", ["#1: cat? dog", "#2: cat? guitar", "#3: cat? man"]),
+        ("louder_than", "man", ["#1: man? dog", "#2: man? guitar", "#3: man? man silent"]),
+        ("after", "guitar", ["#1: guitar? dog", "#2: guitar? guitar starts 2s"]),
+        ("beside_source", "guitar", ["#1: guitar? dog", "#2: guitar? guitar at x4"]),
+        ("between", "guitar,dog", ["#1: guitar? dog", "#2: guitar? guitar at x4", "#1: dog? dog at x2"]),
         ("rightmost", "", ["#1 at x2", "#2 at x4", "#3 at x7"]),
         ("biggest", "man", ["#3 size 6"]),
         ("leftmost", "cat", []),

@@ -5,10 +5,10 @@ category: that there is another can be read by then, and need not be foreseen. W
 of each object that it is silent or how it sounds, then the sounds of nothing in view: where only those were listed that
 sound, one word had to say which of them all is the next, and a small model gave the sounds of things out of view to
 those in view. Then stands what a demand compares with, object by object, and after it, as a value, what each demand
-comes to in this clip: objects are gone through one by one, since a small model finds what stands beside a number, and
-seldom the number of a name. A candidate is struck out at the first demand that it fails. `s_object` is the category,
-the simplified description of the paper; `f_object` gives colour and place, too, which tell it from others of its
-category. The line with a box, which the prompt also asks for, is left out: no stage reads it.
+comes to in this clip: anchors are searched for as candidates are checked, since a small model finds what stands beside
+a number, and seldom the number of a name. A candidate is struck out at the first demand that it fails. `s_object` is
+the category, the simplified description of the paper; `f_object` gives colour and place, too, which tell it from others
+of its category. The line with a box, which the prompt also asks for, is left out: no stage reads it.
 """
 
 from collections.abc import Sequence
@@ -130,7 +130,7 @@ def place_of(item: SceneObject) -> str:
 def _compare(scene: Scene, atoms: Sequence[Atom]) -> str | None:
     """What the demands compare with and its values; None where no demand compares."""
     found = [items for items in (compared(scene, atom) for atom in atoms) if items is not None]
-    return ", ".join(item for items in found for item in items) or NONE if found else None
+    return "; ".join(item for items in found for item in items) or NONE if found else None
 
 
 def _check(scene: Scene, item: SceneObject, atoms: Sequence[Atom]) -> str:

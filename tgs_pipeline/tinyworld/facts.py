@@ -7,7 +7,7 @@ statement names its object, and each demand what it compares with: a small langu
 word that it knows.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from tgs_pipeline.tinyworld.categories import CATEGORIES, categories_with_function, name_with_color
@@ -111,13 +111,12 @@ def fact(scene: Scene, item: SceneObject, atom: Atom) -> str:
 
 
 def compared(scene: Scene, atom: Atom) -> list[str] | None:
-    """What a demand compares with: all objects by category, an anchor with its fact; or all rivals with theirs.
+    """What a demand compares with, and its fact: an anchor, for which the objects are searched; or all rivals.
 
     From left to right. None where the demand says by itself what is wanted; empty where there is no rival.
     """
     if atom.name in _RELATIONS or atom.name == "between":
-        anchors = atom.value.split(",")
-        return [_anchor_or_not(scene, item, atom, anchors) for item in scene.from_left()]
+        return [said for anchor in atom.value.split(",") for said in _search(scene, atom, anchor)]
     if atom.name in _MEASURES:
         rivals = _rivals(scene, atom)
         return [f"{number_of(scene, item)} {fact(scene, item, atom)}" for item in scene.from_left() if item in rivals]
@@ -155,9 +154,14 @@ def _rivals(scene: Scene, atom: Atom) -> tuple[SceneObject, ...]:
     return scene.sounding()
 
 
-def _anchor_or_not(scene: Scene, item: SceneObject, atom: Atom, anchors: Sequence[str]) -> str:
-    said = f"{number_of(scene, item)} {item.category}"
-    return f"{said} {fact(scene, item, atom)}" if item.category in anchors else said
+def _search(scene: Scene, atom: Atom, anchor: str) -> Iterator[str]:
+    """Ask the objects in turn, as candidates are asked, until the anchor is found."""
+    for item in scene.from_left():
+        said = f"{number_of(scene, item)}: {anchor}? {item.category}"
+        if item.category == anchor:
+            yield f"{said} {fact(scene, item, atom)}"
+            return
+        yield said
 
 
 def _of_anchor(scene: Scene, atom: Atom, category: str) -> str:

@@ -85,7 +85,7 @@ HEARD = "#1 dog booming, #1 slow, #1 lasts 3s, #1 in 0s 1s 2s"
 RIGHT = (
     f"we look for the loudest sound. we see #1 red dog at x2, #2 blue guitar at x4. we hear {HEARD}, "
     "#2 guitar faint, #2 fast, #2 lasts 8s, #2 in 2s 3s 4s 5s 6s 7s 8s 9s. "
-    "among: #1 booming, #2 faint. wanted: booming. "
+    "among: #1 booming; #2 faint. wanted: booming. "
     "candidates: #1: booming? booming, keep; #2: booming? faint, out. so it is #1, the red dog."
 )
 
@@ -126,9 +126,9 @@ def test_the_chain_by_hand_is_true_in_lower_case():
         (HEARD, HEARD.replace("#1", "unseen"), [("source", "unseen")]),
         ("#1 in 0s 1s 2s", "#1 in 0s 2s", [("seconds", "in 0s 2s")]),
         ("dog booming,", "dog faint,", [("loudness", "faint")]),
-        ("among: #1 booming,", "among: #1 soft,", [("compared", "#1 soft")]),
-        ("among: #1 booming, #2 faint", "among: none", [("compared", "none")]),
-        ("among: #1 booming, #2 faint", "among: #1, #3 faint", [("compared", "#1"), ("compared", "#3 faint")]),
+        ("among: #1 booming;", "among: #1 soft;", [("compared", "#1 soft")]),
+        ("among: #1 booming; #2 faint", "among: none", [("compared", "none")]),
+        ("among: #1 booming; #2 faint", "among: #1; #3 faint", [("compared", "#1"), ("compared", "#3 faint")]),
         ("wanted: booming", "wanted: faint", [("wanted", "faint")]),
         ("? booming, keep", "? silent, keep", [("fact", "silent")]),
         ("? booming, keep", "? booming", [("unreadable", "#1: no verdict")]),

@@ -180,8 +180,8 @@ class TextWriter:
         return places
 
     def _checks(self, tokens: Sequence[int]) -> tuple[int, int]:
-        """The dots before and after the checks, which alone ask questions."""
-        asked = list(tokens).index(self._ids["?"])
+        """The dots before and after the checks, which ask the last question."""
+        asked = max(place for place, token in enumerate(tokens) if token == self._ids["?"])
         dots = [place for place, token in enumerate(tokens) if token == self._ids["."]]
         return max(dot for dot in dots if dot < asked), min(dot for dot in dots if dot > asked)
 

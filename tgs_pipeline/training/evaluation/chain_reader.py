@@ -128,7 +128,7 @@ def _read_sentence(chain: Chain, sentence: str) -> None:
     elif (items := _slot(sentence, chains._HEARS)) is not None:
         _add_list(chain, chain.heard, items)
     elif (items := _slot(sentence, chains._COMPARES)) is not None:
-        chain.compared += items.split(", ")
+        chain.compared += items.split("; ")
     elif (items := _slot(sentence, chains._WANTS)) is not None:
         chain.wanted += items.split(", ")
     elif (items := _slot(sentence, chains._CHECKS)) is not None:

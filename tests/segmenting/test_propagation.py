@@ -93,7 +93,7 @@ def run(workspace, folder, *, max_failure_rate: float = 0.0, **changes: object) 
     (folder / "w").write_text("w")
     settings = {
         "backend": "sam2", "weights": str(folder / "w"), "config": str(folder / "w"), "mode": "propagate",
-        "exclusive": None, "silent_frames": "keep", "sounding": "none.json", "input_size_px": None,
+        "exclusive": None, "silent_frames": "keep", "matching": None, "sounding": "none.json", "input_size_px": None,
         "swap_channels": False, "levels_size_px": 32, "dtype": "float32",
     }  # fmt: skip
     execution = Execution(

@@ -10,6 +10,7 @@ import yaml
 from PIL import Image
 from project import ROOT
 
+from tgs_pipeline.data.avsbench_classes import palette
 from tgs_pipeline.operators import detect, features, ground, manifest, score, segment, think
 from tgs_pipeline.params import Params
 from tgs_pipeline.stage import execution_of
@@ -80,6 +81,20 @@ def write_s4(root: Path, clips: dict[str, np.ndarray], *, category: str) -> None
         _write_sound(data / "audio_wav" / inside / f"{vid}.wav")
 
 
+def write_semantic(root: Path, clips: dict[str, tuple[str, np.ndarray, np.ndarray]]) -> None:
+    """AVSBench-semantic, split test. clips: by uid, label, frames uint8 (T, H, W, 3) and classes uint8 (T, H, W)."""
+    rows = [(uid, label, "test") for uid, (label, _, _) in clips.items()]
+    _write_csv(root / "metadata.csv", ("uid", "label", "split"), rows)
+    for uid, (label, frames, classes) in clips.items():
+        folder = root / label / uid
+        for name in ("frames", "labels_rgb"):
+            (folder / name).mkdir(parents=True)
+        for index, (frame, mask) in enumerate(zip(frames, palette()[classes], strict=True)):
+            Image.fromarray(frame).save(folder / "frames" / f"{index}.jpg", quality=95)
+            Image.fromarray(mask).save(folder / "labels_rgb" / f"{index}.png")
+        _write_sound(folder / "audio.wav", num_sec=len(frames))
+
+
 def _labels(frames: np.ndarray, masks: np.ndarray | None) -> np.ndarray:
     return np.zeros(frames.shape[:3], np.uint8) if masks is None else masks.astype(np.uint8) * 255
 
@@ -95,8 +110,8 @@ def _write_images(folder: Path, stem: str, images: np.ndarray) -> None:
         Image.fromarray(image).save(folder / f"{stem}_{number}.png")
 
 
-def _write_sound(path: Path) -> None:
+def _write_sound(path: Path, *, num_sec: int = NUM_FRAMES) -> None:
     """A tone of as many seconds as there are frames."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    seconds = np.arange(NUM_FRAMES * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    seconds = np.arange(num_sec * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     soundfile.write(path, (0.3 * np.sin(2 * np.pi * 440 * seconds)).astype(np.float32), SAMPLE_RATE_HZ)

@@ -2,21 +2,27 @@
 
 import json
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
 import languagebind_example
 import numpy as np
 import pytest
-from benchmark_example import NUM_FRAMES, run_stages, tiny_profile, write_ms3
+import yaml
+from benchmark_example import NUM_FRAMES, run_stages, tiny_profile, write_ms3, write_semantic
 from choosing_example import server_params
 from data.expressions_example import FRAMES, PALETTE, write_mevis, write_ref_davis17, write_ref_youtube_vos
 from multimodal_server import KEY, KEY_NAME, serve, text_of
 from PIL import Image
 from project import ROOT
 from recordings import write_recordings
+from typer.testing import CliRunner
 
 from tgs_pipeline.artifacts import boxes, masks, pivots, table
+from tgs_pipeline.cli import app
+from tgs_pipeline.data.avsbench_classes import class_of, palette
+from tgs_pipeline.data.truth import read_labels
 from tgs_pipeline.metrics import rle
 from tgs_pipeline.rvos import benchmark, export
 from tgs_pipeline.sounding.matching import match
@@ -28,6 +34,7 @@ from tgs_pipeline.workspace import Workspace
 
 UP_TO_SCORE = ("manifest", "features", "think", "detect", "ground", "segment", "score")
 WRITERS = {"ref_youtube_vos": write_ref_youtube_vos, "ref_davis17": write_ref_davis17, "mevis": write_mevis}
+OBJECTS = ["man", "piano", "guitar"]  # of the clip
 SENTENCES = (  # of the trees made by hand -> about what the clip shows
     (rb"the left one|both|the caf\S+ \w+ 1", b"the piano"),
     (rb"the right one|one|the caf\S+ \w+ 2", b"the guitar"),
@@ -38,7 +45,7 @@ SENTENCES = (  # of the trees made by hand -> about what the clip shows
 def clip() -> Clip:
     """A man (object 0), a piano (1) and a guitar (2), which stand still."""
     made = generate_clip(20, "test_s", 11)
-    assert [one.category for one in made.plan.scene.objects] == ["man", "piano", "guitar"]
+    assert [one.category for one in made.plan.scene.objects] == OBJECTS
     return made
 
 
@@ -117,6 +124,73 @@ def test_ms3_with_two_objects_that_show_best_in_one_frame(tmp_path, clip):
         wanted = np.logical_or.reduce([{"piano": piano, "guitar": guitar}[name][2] for name in sounding])
         assert sounding and (matching is not best or len(sounding) == 1)
         assert iou(shown(workspace)[2], wanted) > 0.5 and not (shown(workspace) & ~together).any()
+
+
+def test_classes_of_avsbench_semantic_are_exported_and_scored(tmp_path, clip, monkeypatch):
+    """In a clip two objects sound, then one, then none; another clip has one object, and a third one none."""
+    both = painted(clip, [["piano", "guitar"]] * 3 + [["guitar"], []])
+    alone = painted(clip, [["man"]] * len(clip.frames))
+    root, recordings, recorded = tmp_path / "AVSBench", tmp_path / "gpt_results", tmp_path / "sounding.json"
+    root.mkdir()
+    write_semantic(
+        root,
+        {
+            "v_1": ("v1m", clip.frames[:NUM_FRAMES], both),
+            "v_2": ("v2", clip.frames, alone),
+            "v_3": ("v1s", clip.frames[:NUM_FRAMES], 0 * both),
+        },
+    )
+    write_recordings(
+        recordings,
+        objects={"v_1": "{'piano': 3, 'guitar': 3}", "v_2": "{'man': 1}", "v_3": "{}"},
+        boxes={"v_1": {"piano": "1", "guitar": "1"}, "v_2": {"man": "1"}},
+    )
+    recorded.write_text(json.dumps({"v_1": {"piano": [[0, 3]], "guitar": [[0, 4]]}}))
+    params = tiny_profile(
+        "al-ref-sam2-avss", root, model={"provider": "replay", "recordings": str(recordings)},
+        sections={"segment": {"silent_frames": "drop", "sounding": str(recorded)}},
+    )  # fmt: skip
+    workspace = Workspace(artifacts=tmp_path / "artifacts", dataset=root)
+    run_stages(params, workspace, UP_TO_SCORE)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params.model_dump()))
+    monkeypatch.chdir(tmp_path)  # where `tgs` looks for params and artifacts
+
+    assert tgs("export", "results", "--split", "test") == "20 images in results\n"
+    sizes = {uid: len(list((tmp_path / "results" / uid).iterdir())) for uid in ("v_1", "v_2", "v_3")}
+    assert sizes == {"v_1": 5, "v_2": 10, "v_3": 5}
+    exported = np.stack([read_labels(tmp_path / "results" / "v_1" / f"{index}.png") for index in range(NUM_FRAMES)])
+    assert ((exported > 0) == shown(workspace)[:NUM_FRAMES]).all()
+    assert set(np.unique(exported[2])) == {0, class_of("piano"), class_of("guitar")}
+    assert iou(exported[2] == class_of("piano"), both[2] == class_of("piano")) > 0.5
+    assert iou(exported[2] == class_of("guitar"), both[2] == class_of("guitar")) > 0.5
+    assert set(np.unique(exported[3])) <= {0, class_of("guitar")} and not exported[4].any()
+
+    for uid, label in (("v_1", "v1m"), ("v_2", "v2"), ("v_3", "v1s")):
+        shutil.copytree(root / label / uid / "labels_rgb", tmp_path / "truth" / uid)
+    result = json.loads(tgs("evaluate", "results", "truth", "--protocol", "avss", "--json"))
+    assert result == json.loads(tgs("benchmark", "results", "--split", "test", "--json"))
+    assert result["samples"]["v_3"] == {"J": 1, "F": 1}, "nothing is to be found there, and nothing is shown"
+    assert all(0.5 < result["samples"][uid]["J"] <= 1 for uid in ("v_1", "v_2"))
+    one_class = [np.where(labels > 0, class_of("piano"), 0).astype(np.uint8) for labels in exported]  # as masks.parquet
+    for index, labels in enumerate(one_class):
+        Image.fromarray(palette()[labels]).save(tmp_path / "results" / "v_1" / f"{index}.png")
+    united = json.loads(tgs("evaluate", "results", "truth", "--protocol", "avss", "--json"))
+    assert united["samples"]["v_1"]["J"] < result["samples"]["v_1"]["J"] - 0.2
+
+
+def painted(clip: Clip, active: list[list[str]]) -> np.ndarray:
+    """Classes uint8 (frames, H, W). active: the objects of each frame, later ones over earlier ones."""
+    classes = np.zeros((len(active), *clip.masks.shape[2:]), np.uint8)
+    for frame, names in enumerate(active):
+        for name in names:
+            classes[frame][clip.masks[OBJECTS.index(name), frame]] = class_of(name)
+    return classes
+
+
+def tgs(*arguments: str) -> str:
+    told = CliRunner().invoke(app, list(arguments))
+    assert told.exit_code == 0, told.output
+    return told.stdout
 
 
 def put_clip(root: Path, clip: Clip) -> None:

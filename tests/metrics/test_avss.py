@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tgs_pipeline.data.avsbench_classes import palette
 from tgs_pipeline.metrics import avss
 
 
@@ -26,7 +27,7 @@ def test_without_background_leaves_out_class_zero():
 
 
 def test_palette_and_back():
-    colours = avss.palette()
+    colours = palette()
     assert colours[:4].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
     assert (colours[8].tolist(), colours[70].tolist()) == ([64, 0, 0], [32, 128, 128])  # 70 is 0o106
     assert len({tuple(colour) for colour in colours.tolist()}) == 71

@@ -8,7 +8,7 @@ from asked_example import chain, sample, workspace_in, write_frame
 from project import ROOT
 
 from tgs_pipeline import params as params_file
-from tgs_pipeline.artifacts import boxes, chains, features, masks, samples, table
+from tgs_pipeline.artifacts import boxes, chains, features, masks, object_masks, samples, table
 from tgs_pipeline.backends.segmenter.base import Segmentation
 from tgs_pipeline.data.media import load_frames
 from tgs_pipeline.execution import Execution, Shard, StageError
@@ -157,9 +157,10 @@ def test_run_again_computes_nothing_and_gives_the_same_bytes(workspace, weights,
     segment.run(params(weights), workspace, execution(workspace))
     first = workspace.masks.read_bytes()
     workspace.masks.unlink()
+    object_masks.path_of(workspace).write_bytes(b"of mode propagate")
     monkeypatch.setattr(segment, "make_segmenter", lambda *_, **__: pytest.fail("a model was loaded"))
     segment.run(params(weights), workspace, execution(workspace))
-    assert workspace.masks.read_bytes() == first
+    assert workspace.masks.read_bytes() == first and not object_masks.path_of(workspace).exists()
 
 
 def test_batch_size_changes_no_mask(workspace, weights, tmp_path):

@@ -3,13 +3,14 @@ import pyarrow.parquet as pq
 import pytest
 from asked_example import chain, sample, workspace_in, write_frame
 
-from tgs_pipeline.artifacts import boxes, chains, pivots, samples, table
+from tgs_pipeline.artifacts import boxes, chains, object_masks, pivots, samples, table
 from tgs_pipeline.backends.segmenter.base import Prompt
 from tgs_pipeline.execution import Execution, StageError
 from tgs_pipeline.metrics import levels, rle
 from tgs_pipeline.operators import segment
 from tgs_pipeline.params import Params, Segment
 from tgs_pipeline.segmenting import propagation
+from tgs_pipeline.sounding.matching import Told
 
 SIZE = (64, 96)
 LEFT, RIGHT = [8.0, 8.0, 40.0, 56.0], [32.0, 8.0, 88.0, 56.0]
@@ -93,7 +94,7 @@ def run(workspace, folder, *, max_failure_rate: float = 0.0, **changes: object) 
     (folder / "w").write_text("w")
     settings = {
         "backend": "sam2", "weights": str(folder / "w"), "config": str(folder / "w"), "mode": "propagate",
-        "exclusive": None, "silent_frames": "keep", "sounding": "none.json", "input_size_px": None,
+        "exclusive": None, "silent_frames": "keep", "matching": None, "sounding": "none.json", "input_size_px": None,
         "swap_channels": False, "levels_size_px": 32, "dtype": "float32",
     }  # fmt: skip
     execution = Execution(
@@ -102,6 +103,10 @@ def run(workspace, folder, *, max_failure_rate: float = 0.0, **changes: object) 
     )  # fmt: skip
     segment.run(Params.model_construct(segment=Segment(**settings | changes)), workspace, execution)
     return pq.read_table(workspace.masks).to_pylist()
+
+
+def object_rows(workspace) -> list[dict]:
+    return list(table.read_rows(object_masks.path_of(workspace), object_masks.SCHEMA))
 
 
 def mask(row: dict) -> np.ndarray:
@@ -298,6 +303,8 @@ def test_objects_of_a_sample_share_the_pixels_of_the_clip(tmp_path, fake):
         silent_frames="drop", sounding=str(recorded),
     )  # fmt: skip
     assert [mask(row).sum() for row in rows] == [80 * 48] + [area(RIGHT) - 8 * 48] * 2
+    by_name = {(row["frame_index"], row["object"]): mask(row).sum() for row in object_rows(workspace)}
+    assert by_name[0, "dog"] + by_name[0, "cat"] == 80 * 48, "no pixel is of both"
 
 
 def test_pivots_of_other_samples_are_refused(tmp_path, fake):
@@ -317,9 +324,36 @@ def test_each_object_is_dropped_in_its_silent_seconds(tmp_path, fake):
     assert [(row["status"], mask(row).sum()) for row in rows] == [("ok", area(LEFT)), ("ok", 80 * 48), ("silent", 0)]
     assert (rows[2]["reason"], rows[2]["levels"]) == ("none of its objects sounds", None)
     assert fake.clips == 1
+    of_objects = [(row["frame_index"], row["object"], mask(row).sum()) for row in object_rows(workspace)]
+    assert of_objects == [(0, "Dog", area(LEFT)), (1, "Dog", area(LEFT)), (1, "cat", area(RIGHT))]
     recorded.write_text('{"vid": {"dog": []}}')  # of the cat it says nothing
     again = run(workspace, tmp_path, silent_frames="drop", sounding=str(recorded))
     assert [mask(row).sum() for row in again] == [area(RIGHT)] * 3 and fake.clips == 1
+    assert [(row["frame_index"], row["object"]) for row in object_rows(workspace)] == [(at, "cat") for at in range(3)]
+
+
+def test_only_objects_with_names_have_masks_of_their_own(tmp_path, fake):
+    workspace = make(tmp_path, {"a_x_1": [LEFT, None, None], "a_x_2": [None, LEFT, None], "a_x_3": [None] * 3})
+    choose(workspace, ("a_x_1", 0, None, 0, LEFT), ("a_x_2", 1, "dog", 1, LEFT), ("a_x_3", 2, "cat", 1, None))
+    rows = run(workspace, tmp_path)
+    found = object_rows(workspace)
+    assert [(row["uid"], row["row"], row["frame_index"], row["object"]) for row in found] == [
+        ("a_x_2", 1, at, "dog") for at in range(3)
+    ]
+    assert [row["rle"] for row in found] == [row["rle"] for row in rows[3:6]]
+
+
+def test_what_failed_has_no_masks_of_objects(tmp_path, fake, monkeypatch):
+    workspace = make(tmp_path, {"a_x_1": [LEFT, None, None]})
+    choose(workspace, ("a_x_1", 0, "dog", 0, LEFT))
+    table.write_rows(workspace.chains, chains.SCHEMA, [chain("a_x_1", 0, "dog")])
+    monkeypatch.setattr(segment, "_told", lambda *_: Told({}, {"vid": "it has no sound track"}))
+    assert [row["status"] for row in run(workspace, tmp_path, silent_frames="drop")] == ["failed"] * 3
+    assert object_rows(workspace) == []
+    monkeypatch.setattr(segment, "make_propagator", lambda *_, **__: FailingPropagator())
+    choose(workspace, ("a_x_1", 0, "dog", 2, LEFT))
+    assert [row["status"] for row in run(workspace, tmp_path, max_failure_rate=1.0)] == ["failed"] * 3
+    assert object_rows(workspace) == []
 
 
 def test_silent_frames_are_dropped_where_the_file_tells(tmp_path, fake):
@@ -367,3 +401,21 @@ def test_the_objects_of_a_sample_are_merged_where_they_sound(tmp_path):
     assert levels.decompress_low(first["levels"], size=32).all()
     assert second == {"status": "silent", "reason": "none of its objects sounds"}
     assert (third["rle"], third["levels"]) == (computed["rle"][2], score_maps[0])
+
+
+def test_masks_of_objects_stand_in_the_order_of_the_samples():
+    """Two groups of two samples; the objects of the second group are those of the samples 2 and 4."""
+    names = [["dog", "cat"], ["cow"], ["hen", None], ["pig"]]
+    sampled = [
+        propagation.Sampled(
+            sample(uid, row, frames=FRAMES[:1]), [box(uid, row, 0, None)],
+            tuple(propagation.Tracked(name, ((0, LEFT),)) for name in some),
+        )
+        for row, (uid, some) in enumerate(zip("abcd", names, strict=True))
+    ]  # fmt: skip
+    groups = [propagation.Group(tuple(sampled[number::2])) for number in range(2)]
+    computed = [{"status": "ok", "rle": [b"dog", b"cat", b"hen", b""]}, {"status": "ok", "rle": [b"cow", b"pig"]}]
+    found = list(propagation.object_masks_of(groups, computed, sounds=lambda vid, name, second: name != "cat"))
+    assert [(row["uid"], row["object"], row["rle"]) for row in found] == [
+        ("a", "dog", b"dog"), ("b", "cow", b"cow"), ("c", "hen", b"hen"), ("d", "pig", b"pig")
+    ]  # fmt: skip

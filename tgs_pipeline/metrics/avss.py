@@ -12,20 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tgs_pipeline.data.avsbench_classes import NUM_CLASSES, palette
 from tgs_pipeline.metrics.tgs import BETA_SQUARED
 
-NUM_CLASSES = 71
 UNION_EPSILON = 2.220446049250313e-16
-
-
-def palette() -> np.ndarray:
-    """The colours of the labels, uint8 (71, 3): the bits of a label, three at a time, are the high bits of r, g, b."""
-    colours = np.zeros((NUM_CLASSES, 3), np.uint8)
-    for label in range(NUM_CLASSES):
-        for place in range(3):
-            for channel in range(3):
-                colours[label, channel] |= (label >> (3 * place + channel) & 1) << (7 - place)
-    return colours
 
 
 def labels_of(rgb_HW3: np.ndarray) -> np.ndarray:

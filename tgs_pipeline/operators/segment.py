@@ -2,7 +2,8 @@
 
 Inputs: samples, boxes, the frames themselves; pivots, where boxes are tracked from them; chains, where masks of silent
 objects are dropped, and second_tags and the sounds themselves, where it is found out who is silent.
-Output: artifacts/masks/masks.parquet, a row for each row of boxes and in their order.
+Output: artifacts/masks/masks.parquet, a row for each row of boxes and in their order; in mode `propagate`,
+artifacts/masks/objects.parquet too, the masks of objects that have names.
 
 - mode `frame`: computed once for each distinct (frame, box). Where there is no box, the mask is all background and
   keeps the status and reason of the box.
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from tgs_pipeline.artifacts import boxes, masks, table
+from tgs_pipeline.artifacts import boxes, masks, object_masks, table
 from tgs_pipeline.artifacts.by_sample import Artifact, read_by_sample
 from tgs_pipeline.artifacts.lookup import Lookup
 from tgs_pipeline.data.media import load_frames, to_images
@@ -72,11 +73,16 @@ def run(params: Params, workspace: Workspace, execution: Execution) -> None:
     found = _computed(settings, workspace, execution)
     if execution.shard != WHOLE:
         return
+    object_masks.path_of(workspace).unlink(missing_ok=True)  # of other settings, where nobody else removed it
     rows = _rows(settings, workspace, found, activities=told.activities)
     if told.activities or told.failures:
         rows = drop_silent(rows, read_heard(workspace, told))
     statuses: Counter[str] = Counter()
     num_rows = table.write_rows(workspace.masks, masks.SCHEMA, _counted(rows, statuses))
+    if settings.mode == "propagate":
+        table.write_rows(
+            object_masks.path_of(workspace), object_masks.SCHEMA, _object_rows(settings, workspace, found, told=told)
+        )
     log.info("segment: %d frames: %s", num_rows, ", ".join(f"{n} {what}" for what, n in sorted(statuses.items())))
 
 
@@ -261,12 +267,29 @@ def _frame_rows(workspace: Workspace, found: Lookup, *, recipe: Recipe) -> Itera
 
 
 def _clip_rows(settings: Segment, workspace: Workspace, found: Lookup, *, sounds: propagation.Sounds) -> Iterator[dict]:
-    recipe = make_recipe(settings)
-    for clip in _clips(settings, workspace):
-        computed = [found.take([group.key(recipe)]).to_pylist()[0] if group.objects else None for group in clip]
+    for clip, computed in _computed_clips(settings, workspace, found):
         known = propagation.frames_of(clip, computed, sounds=sounds, levels_size_px=settings.levels_size_px)
         for sample, row, said in known:
             yield _row(row | {"height": sample["height"], "width": sample["width"]}, said)
+
+
+def _object_rows(settings: Segment, workspace: Workspace, found: Lookup, *, told: Told) -> Iterator[dict]:
+    """The rows of object_masks, streamed; none of clips that could not be listened to, whose masks are failed."""
+
+    def sounds(vid: str, name: str, frame_index: int) -> bool:
+        return vid not in told.failures and object_sounds(told.activities, vid, name, frame_index)
+
+    for clip, computed in _computed_clips(settings, workspace, found):
+        yield from propagation.object_masks_of(clip, computed, sounds=sounds)
+
+
+def _computed_clips(
+    settings: Segment, workspace: Workspace, found: Lookup
+) -> Iterator[tuple[list[propagation.Group], list[dict | None]]]:
+    """The groups of each clip, and of each the row of the store, None where it has no object."""
+    recipe = make_recipe(settings)
+    for clip in _clips(settings, workspace):
+        yield clip, [found.take([group.key(recipe)]).to_pylist()[0] if group.objects else None for group in clip]
 
 
 def _clips(settings: Segment, workspace: Workspace) -> Iterator[list[propagation.Group]]:

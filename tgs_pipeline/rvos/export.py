@@ -33,8 +33,7 @@ Sampled = tuple[dict, list[dict]]  # a row of samples and its rows of masks
 def run(params: Params, workspace: Workspace, *, out: Path, split: str) -> int:
     """Write the masks of a split to `out`; returns the number of images. ValueError lists all that is missing."""
     benchmark = benchmark_of(params.dataset.adapter)
-    if found := list(_problems(workspace, split)):
-        raise ValueError(f"{out} is not written: {len(found)} problem(s)\n{first_reasons(found)}")
+    check_complete(workspace, split, out=out)
     if benchmark == "ref_davis17":
         with replacing(out) as part:
             return _write_davis(part, _read(workspace, split))
@@ -42,6 +41,12 @@ def run(params: Params, workspace: Workspace, *, out: Path, split: str) -> int:
         raise ValueError(f"{out}: a submission to {benchmark} is a zip file: give a name that ends in .zip")
     with replacing(out) as part:
         return _write_zip(part, benchmark, _read(workspace, split))
+
+
+def check_complete(workspace: Workspace, split: str, *, out: Path) -> None:
+    """ValueError lists the samples of a split of which a mask is missing; a split without samples is a problem too."""
+    if found := list(_problems(workspace, split)):
+        raise ValueError(f"{out} is not written: {len(found)} problem(s)\n{first_reasons(found)}")
 
 
 def _read(workspace: Workspace, split: str) -> Iterator[Sampled]:
@@ -52,7 +57,7 @@ def _read(workspace: Workspace, split: str) -> Iterator[Sampled]:
 
 
 def _problems(workspace: Workspace, split: str) -> Iterator[str]:
-    """What is missing, one line for each expression; a split without expressions is a problem too."""
+    """What is missing, one line for each sample."""
     num_samples = 0
     for sample, frames in _read(workspace, split):
         num_samples += 1
@@ -72,7 +77,7 @@ def _write_zip(path: Path, benchmark: Benchmark, sampled: Iterator[Sampled]) -> 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # PNG is compressed already
         for sample, frames in sampled:
             folder = folder_of(benchmark, sample["uid"], vid=sample["vid"])
-            for name, frame in zip(_frame_names(sample), frames, strict=True):
+            for name, frame in zip(frame_names(sample), frames, strict=True):
                 image = Image.fromarray(_mask(frame).astype(np.uint8) * 255)
                 archive.writestr(zipfile.ZipInfo(str(folder / f"{name}.png"), ZIP_DATE), _png(image))
                 num_images += 1
@@ -92,7 +97,7 @@ def _write_davis(folder: Path, sampled: Iterator[Sampled]) -> int:
             objects = [by_number[number] for number in range(annotation, len(by_number), NUM_ANNOTATIONS)]
             target = folder / f"anno_{annotation}" / vid
             target.mkdir(parents=True)
-            for index, name in enumerate(_frame_names(objects[0][0])):
+            for index, name in enumerate(frame_names(objects[0][0])):
                 image = Image.fromarray(paint([frames[index] for _, frames in objects]), mode="P")
                 image.putpalette(palette)
                 image.save(target / f"{name}.png")
@@ -120,7 +125,8 @@ def _score_map(frame: dict) -> np.ndarray:
     return np.asarray(score_map.resize(size, Image.Resampling.BILINEAR)).astype(np.int16)
 
 
-def _frame_names(sample: dict) -> list[str]:
+def frame_names(sample: dict) -> list[str]:
+    """The names of the images of a sample, without suffix."""
     return [Path(path).stem for path in sample["frame_paths"]]
 
 

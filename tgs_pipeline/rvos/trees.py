@@ -4,7 +4,7 @@
     MeViS             <vid>/<exp_id>/<frame>.png                 0 or 255; a zip file for the server
     Ref-DAVIS17       anno_{0..3}/<vid>/<frame>.png              palette, one label for each object
 
-`tgs export` writes them, `tgs benchmark` reads them.
+`tgs export` writes them, `tgs benchmark` reads them. Those of AVSBench-semantic are in sounding/export.py.
 """
 
 from pathlib import PurePosixPath
@@ -20,7 +20,8 @@ def benchmark_of(adapter: str) -> Benchmark:
         if adapter == benchmark:
             return benchmark
     raise ValueError(
-        f"dataset.adapter is {adapter!r}; trees of masks are of {', '.join(BENCHMARKS)}: use `tgs evaluate` for others"
+        f"dataset.adapter is {adapter!r}; trees of masks are of {', '.join(BENCHMARKS)}, avsbench_semantic: use `tgs "
+        "evaluate` for others"
     )
 
 

@@ -2,13 +2,14 @@
 
 Prompts are the pivots that `ground` chose, or where it chooses none, every box of a sample. A sample is about one
 object, or about several that have names (the sounding objects of AVS), each with prompts of its own; its mask is the
-union of those that sound. Objects are tracked alone, unless those of a clip share its pixels (`segment.exclusive`).
-Where a sample has no box at all there is nothing to track.
+union of those that sound, and the masks of those with names are kept apart too (artifacts/object_masks.py). Objects
+are tracked alone, unless those of a clip share its pixels (`segment.exclusive`). Where a sample has no box at all there
+is nothing to track.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby, zip_longest
+from itertools import accumulate, chain, groupby, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -228,35 +229,50 @@ def frames_of(
     and, where the status is ok, the mask: of several objects that of all that sound (`silent` where none does). It says
     None where the row of boxes says all: of samples without an object, and of frames that failed before.
     """
-    by_group = [
-        _frames_of_group(group, row, sounds=sounds, levels_size_px=levels_size_px)
-        for group, row in zip(clip, computed, strict=True)
-    ]
-    for samples in zip_longest(*by_group, fillvalue=()):  # the first sample of each group, then the second of each
-        for frames in samples:
-            yield from frames
-
-
-def _frames_of_group(
-    group: Group, computed: dict | None, *, sounds: Sounds, levels_size_px: int
-) -> Iterator[list[Known]]:
-    """The frames of each sample."""
-    first = 0
-    for one in group.sampled:
-        vid, numbers = one.sample["vid"], range(first, first + len(one.objects))
-        first = numbers.stop
-        found: list[Known] = []
+    for one, row_of_store, first in _in_order(clip, computed):
         for position, row in enumerate(one.rows):
             said = None
-            if computed is not None and numbers and row["status"] != "failed":
-                heard = [
-                    number * len(one.rows) + position
-                    for number, tracked in zip(numbers, one.objects, strict=True)
-                    if tracked.name is None or sounds(vid, tracked.name, row["frame_index"])
-                ]
-                said = _said(computed, heard, sample=one.sample, levels_size_px=levels_size_px)
-            found.append((one.sample, row, said))
-        yield found
+            if row_of_store is not None and one.objects and row["status"] != "failed":
+                places = [place for _, place in _heard(one, position, first=first, sounds=sounds)]
+                said = _said(row_of_store, places, sample=one.sample, levels_size_px=levels_size_px)
+            yield one.sample, row, said
+
+
+def object_masks_of(clip: Sequence[Group], computed: Sequence[dict | None], *, sounds: Sounds) -> Iterator[dict]:
+    """The rows of object_masks of a clip, in the order of the samples; arguments as of `frames_of`."""
+    for one, row_of_store, first in _in_order(clip, computed):
+        if row_of_store is None or row_of_store["status"] != "ok":
+            continue
+        size = {"height": one.sample["height"], "width": one.sample["width"]}
+        for position, row in enumerate(one.rows):
+            ids = {name: row[name] for name in ("uid", "row", "frame_index")}
+            for tracked, place in _heard(one, position, first=first, sounds=sounds):
+                if tracked.name is not None and row["status"] != "failed":
+                    yield ids | size | {"object": tracked.name, "rle": row_of_store["rle"][place]}
+
+
+def _in_order(clip: Sequence[Group], computed: Sequence[dict | None]) -> Iterator[tuple[Sampled, dict | None, int]]:
+    """The samples of a clip, with the row of the store for their group, and the number of their first object in it."""
+    by_group = [
+        [(one, row, first) for one, first in zip(group.sampled, _first_objects(group), strict=True)]
+        for group, row in zip(clip, computed, strict=True)
+    ]
+    for samples in zip_longest(*by_group):  # the first sample of each group, then the second of each
+        yield from filter(None, samples)
+
+
+def _first_objects(group: Group) -> list[int]:
+    return [*accumulate((len(one.objects) for one in group.sampled[:-1]), initial=0)]
+
+
+def _heard(one: Sampled, position: int, *, first: int, sounds: Sounds) -> list[tuple[Tracked, int]]:
+    """The objects of a sample that sound in a frame, with their places in the row of the store."""
+    vid, frame_index = one.sample["vid"], one.rows[position]["frame_index"]
+    return [
+        (tracked, number * len(one.rows) + position)
+        for number, tracked in enumerate(one.objects, start=first)
+        if tracked.name is None or sounds(vid, tracked.name, frame_index)
+    ]
 
 
 def _said(computed: dict, places: Sequence[int], *, sample: dict, levels_size_px: int) -> dict:

@@ -1,4 +1,4 @@
-"""Merging: the masks of a clip's objects as one mask for each frame, without the objects that are silent there.
+"""Merging: the masks of a clip's objects as one label map for each frame, without the objects that are silent there.
 
 Frame t shows second t, as in AVSBench. Masks are bool (T, H, W), one for each object.
 """
@@ -6,15 +6,6 @@ Frame t shows second t, as in AVSBench. Masks are bool (T, H, W), one for each o
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-
-
-def merge(masks: Mapping[str, np.ndarray], active: Sequence[Sequence[str]], *, size: tuple[int, int]) -> np.ndarray:
-    """bool (T, H, W): in each frame the union of the objects that sound there; nothing where none does.
-
-    active: the objects of each frame (sounding/segments.py). size: (H, W) of the frames. ValueError where a mask is
-    missing or of another shape.
-    """
-    return label(masks, active, size=size, classes=dict.fromkeys(masks, 1)) > 0
 
 
 def label(
@@ -26,7 +17,8 @@ def label(
 ) -> np.ndarray:
     """uint8 (T, H, W): class of each pixel (0: background); of objects that overlap the later one of `active` wins.
 
-    classes: number of each object, 1 to 255. The rest as in `merge`.
+    active: the objects of each frame. size: (H, W) of the frames. classes: number of each object, 1 to 255. ValueError
+    where a mask is missing or of another shape.
     """
     shape = (len(active), *size)
     for name, mask in masks.items():

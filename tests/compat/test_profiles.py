@@ -19,7 +19,7 @@ def test_parity_of_all_stages_keeps_every_line_and_comment():
     before, after = TEXT.splitlines(), changed.splitlines()
     assert len(before) == len(after)
     moved = [(one, two) for one, two in zip(before, after, strict=True) if one != two]
-    assert len(moved) == 11  # eight traps, reply_format, the published prompt, and faithfulness, which parity leaves out
+    assert len(moved) == 11  # eight traps, reply_format, the published prompt, and no faithfulness
     assert all(one.partition("#")[2] == two.partition("#")[2] for one, two in moved)
 
 

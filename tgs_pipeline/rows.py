@@ -303,6 +303,21 @@ def _run(operator: Operator, loaded: pa.Table, schema: pa.Schema) -> pa.Table:
     return rows.select(schema.names).cast(schema)
 
 
+def load_each(units: pa.Table, column: pa.Field, load: Callable[[dict], object]) -> pa.Table:
+    """Add to each unit what `load` makes of it, and a `reason`; a ValueError of `load` fails its unit alone."""
+    loaded: list[object] = []
+    reasons: list[str | None] = []
+    for at, unit in enumerate(units.to_pylist()):
+        try:
+            loaded.append(load(unit))
+            reasons.append(None)
+        except ValueError as error:
+            loaded.append(None)
+            reasons.append(f"{_name(units.slice(at, 1))}: {error}")
+    units = units.append_column(column, pa.array(loaded, column.type))
+    return units.append_column("reason", pa.array(reasons, pa.string()))
+
+
 def _name(unit: pa.Table) -> str:
     """What a person calls a unit: its video, frame, caption, reference or box."""
     named = [name for name in ("vid", "path", "caption", "reference", "box_xyxy_px") if name in unit.column_names]

@@ -5,7 +5,6 @@ from tgs_pipeline.data.avsbench_classes import (
     CATEGORIES,
     NUM_CLASSES,
     class_of,
-    classes_of_colours,
     nearest_class,
     palette,
 )
@@ -28,13 +27,6 @@ def test_colours_are_those_of_pascal_voc():
     known |= {20: (0, 64, 128), 63: (192, 192, 192), 64: (32, 0, 0), 70: (32, 128, 128)}
     assert {number: tuple(colours[number]) for number in known} == known
     assert len({tuple(colour) for colour in colours}) == 71
-
-
-def test_colours_and_classes_go_both_ways():
-    classes = np.arange(71, dtype=np.uint8).reshape(1, 71)
-    assert (classes_of_colours(palette()[classes]) == classes).all()
-    with pytest.raises(ValueError, match=r"the colour \[1, 2, 3\]"):
-        classes_of_colours(np.array([[[0, 0, 0], [1, 2, 3]]], np.uint8))
 
 
 def test_other_names_take_the_class_of_the_most_similar():

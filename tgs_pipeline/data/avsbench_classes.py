@@ -52,16 +52,3 @@ def palette() -> np.ndarray:
         bits = classes >> (3 * depth + np.arange(3)) & 1
         colours |= bits << (7 - depth)
     return colours.astype(np.uint8)
-
-
-def classes_of_colours(mask: np.ndarray) -> np.ndarray:
-    """uint8 (H, W): classes of an RGB uint8 (H, W, 3) mask; ValueError where it holds a colour of no class."""
-    coded = mask.astype(np.int64) @ np.array([2**16, 2**8, 1])
-    codes = palette().astype(np.int64) @ np.array([2**16, 2**8, 1])
-    order = np.argsort(codes)
-    places = np.searchsorted(codes[order], coded).clip(max=NUM_CLASSES - 1)
-    found = order[places]
-    if (codes[found] != coded).any():
-        wrong = mask[codes[found] != coded][0].tolist()
-        raise ValueError(f"the mask holds the colour {wrong}, which is none of the {NUM_CLASSES} classes")
-    return found.astype(np.uint8)

@@ -17,7 +17,7 @@ from tgs_pipeline.backends.audio_text.base import SAMPLE_RATE_HZ, AudioText
 from tgs_pipeline.data import media
 from tgs_pipeline.execution import Execution
 from tgs_pipeline.params_choosing import AudioTextMatching
-from tgs_pipeline.rows import OUTCOME, Recipe, compute
+from tgs_pipeline.rows import OUTCOME, Recipe, compute, load_each
 from tgs_pipeline.sounding.objects import combinations
 from tgs_pipeline.sounding.segments import Segment
 from tgs_pipeline.weights import digest, loading
@@ -117,26 +117,17 @@ def _units(questions: Sequence[Question], *, recipe: Recipe) -> Iterator[pa.Tabl
 
 def _load(units: pa.Table, *, dataset: Path) -> pa.Table:
     """Decode sounds and cut them: `sounds`, float32 samples of each segment; a failure becomes a `reason`."""
-    sounds: list[list[bytes] | None] = []
-    reasons: list[str | None] = []
-    for unit in units.to_pylist():
-        try:
-            sounds.append([sound.tobytes() for sound in _cut(unit, path=dataset / unit["audio_path"])])
-            reasons.append(None)
-        except ValueError as error:
-            sounds.append(None)
-            reasons.append(f"video {unit['vid']}: {error}")
-    units = units.append_column("sounds", pa.array(sounds, pa.list_(pa.large_binary())))
-    return units.append_column("reason", pa.array(reasons, pa.string()))
+    return load_each(units, pa.field("sounds", pa.list_(pa.large_binary())), partial(_cut, dataset=dataset))
 
 
-def _cut(unit: dict, *, path: Path) -> list[np.ndarray]:
+def _cut(unit: dict, *, dataset: Path) -> list[bytes]:
     """The sound of each segment; the last one ends where the sound does, if that is earlier."""
     if len(unit["names"]) > MAX_OBJECTS:
         raise ValueError(
             f"it has {len(unit['names'])} objects, the limit is {MAX_OBJECTS}: an audio-text model would compare "
             "every combination of them; set segment.matching.by to tags"
         )
+    path = dataset / unit["audio_path"]
     media.check_content(path, unit["audio_hash"])
     waveform = media.read_audio(path, sample_rate_hz=SAMPLE_RATE_HZ)
     cut = [waveform[start * SAMPLE_RATE_HZ : stop * SAMPLE_RATE_HZ] for start, stop in unit["segments"]]
@@ -146,4 +137,4 @@ def _cut(unit: dict, *, path: Path) -> list[np.ndarray]:
                 f"{path}: {len(waveform) / SAMPLE_RATE_HZ:.2f} s of sound, but the segment [{start}, {stop}] begins "
                 "after its end; compare the recorded segments (segment.sounding) with the dataset"
             )
-    return cut
+    return [sound.tobytes() for sound in cut]

@@ -117,18 +117,13 @@ def _units(sounds: Iterable[Sound], *, recipe: Recipe) -> Iterator[pa.Table]:
 
 def _load(units: pa.Table, *, dataset: Path, spans: Literal["clip", "seconds"]) -> pa.Table:
     """Decode sounds: `spans` holds their log-mels, float32 (frames, 128) each; a failure becomes a `reason`."""
-    mels: list[list[bytes] | None] = []
-    reasons: list[str | None] = []
-    for unit in units.to_pylist():
-        path = dataset / unit["path"]
-        try:
-            media.check_content(path, unit["content_hash"])
-            waveform = media.read_audio(path, sample_rate_hz=fbank.SAMPLE_RATE_HZ)
-            cut = fbank.second_log_mels(waveform) if spans == "seconds" else [fbank.log_mel(waveform)]
-            mels.append([mel.tobytes() for mel in cut])
-            reasons.append(None)
-        except ValueError as error:
-            mels.append(None)
-            reasons.append(f"video {unit['vid']}: {error}")
-    units = units.append_column("spans", pa.array(mels, pa.list_(pa.large_binary())))
-    return units.append_column("reason", pa.array(reasons, pa.string()))
+    column = pa.field("spans", pa.list_(pa.large_binary()))
+    return rows.load_each(units, column, partial(_log_mels, dataset=dataset, spans=spans))
+
+
+def _log_mels(unit: dict, *, dataset: Path, spans: Literal["clip", "seconds"]) -> list[bytes]:
+    path = dataset / unit["path"]
+    media.check_content(path, unit["content_hash"])
+    waveform = media.read_audio(path, sample_rate_hz=fbank.SAMPLE_RATE_HZ)
+    mels = fbank.second_log_mels(waveform) if spans == "seconds" else [fbank.log_mel(waveform)]
+    return [mel.tobytes() for mel in mels]

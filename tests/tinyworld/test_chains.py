@@ -125,10 +125,14 @@ def test_every_candidate_is_kept_or_struck_out_as_the_solver_says(chains):
 
 
 def test_the_opening_does_not_know_the_answer():
-    """It tells of the demand and the clip alone, so a model cannot be taught to hint at what follows."""
+    """It tells of the demand and the clip alone, so a model cannot be taught to hint at what follows.
+
+    All that it takes from the atoms is whether sizes are asked for.
+    """
     for split, index, plan in plans():
         for row, reference in enumerate(plan.references):
-            other = Reference(reference.kind, "other", reference.asks, (Atom("silent"),), None)
+            sizes = tuple(atom for atom in reference.atoms if atom.name in ("biggest", "smallest"))
+            other = Reference(reference.kind, "other", reference.asks, (*sizes, Atom("silent")), None)
             parts = [write_parts(chain_generator(1, split, index, row), plan.scene, one) for one in (reference, other)]
             assert parts[0][0] == parts[1][0]
             assert parts[0][1] != parts[1][1]
@@ -144,3 +148,13 @@ def test_s_object_is_the_category_and_f_object_gives_colour_and_place():
     scene = make_scene(make_object(0, "cat", color="red"), make_object(1, "cat"), make_object(2, "man"))
     assert describe_target(scene.objects[0]) == ("the red cat on the left", "cat")
     assert describe_target(scene.objects[2]) == ("the man in blue on the right", "man")
+
+
+def test_sizes_are_told_of_all_where_they_are_asked_for(chains):
+    told = set()
+    for scene, reference, chain in chains:
+        asked = any(atom.name in ("biggest", "smallest") for atom in reference.atoms)
+        shown = chain[: re.search(r"The audio|We hear|The soundtrack", chain).start()]
+        assert len(re.findall(r"#\d size \d+", shown)) == (len(scene.objects) if asked else 0), chain
+        told.add(asked)
+    assert told == {False, True}

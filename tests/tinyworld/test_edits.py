@@ -102,7 +102,7 @@ def test_edits_of_generated_scenes_touch_only_what_their_kind_says():
             changed = changed_columns(plan.scene, edited)
             assert changed and changed <= allowed[kind]
             assert edited.unseen_voices == plan.scene.unseen_voices
-            assert describe_frames(np.random.default_rng(0), edited)  # it can be told
+            assert describe_frames(np.random.default_rng(0), edited, sizes=True)  # it can be told
             assert describe_sound(np.random.default_rng(0), edited, numbered=True)
             kinds.add(kind)
     assert kinds == set(allowed)

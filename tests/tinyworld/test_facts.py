@@ -164,7 +164,7 @@ def test_objects_are_numbered_from_the_left():
     assert [number_of(scene, item) for item in scene.objects] == ["#3", "#1", "#2"]
 
 
-def test_twins_are_told_apart_by_size_and_the_played_by_the_player():
+def test_sizes_are_told_of_all_and_the_played_by_the_player():
     small, large = make_object(0, "guitar", size=0.2), make_object(1, "guitar", size=0.45, player=2)
     scene = make_scene(small, large, MAN)
     assert [describe_object(scene, item) for item in scene.objects] == [
@@ -172,7 +172,7 @@ def test_twins_are_told_apart_by_size_and_the_played_by_the_player():
         "#2 blue guitar at x4, #2 played",
         "#3 man in blue at x7",
     ]
-    assert describe_sizes(scene) == ["#1 size 4", "#2 size 9"]
+    assert describe_sizes(scene) == ["#1 size 4", "#2 size 9", "#3 size 6"]
     assert (wanted(scene, Atom("biggest", "guitar")), wanted(scene, Atom("smallest", "guitar"))) == ("size 9", "size 4")
 
 

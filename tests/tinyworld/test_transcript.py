@@ -7,7 +7,7 @@ from tinyworld.samples import make_object, make_scene, make_voice, plans
 from tgs_pipeline.tinyworld.categories import CATEGORIES, COLORS
 from tgs_pipeline.tinyworld.facts import column, size
 from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene, SoundEvent, Voice
-from tgs_pipeline.tinyworld.transcript import EMPTY, NUM_SLOTS, WORDS, frame_slots, misread, second_slots
+from tgs_pipeline.tinyworld.transcript import EMPTY, NUM_SLOTS, WORDS, crowd, frame_slots, misread, second_slots
 
 
 def rng():
@@ -93,3 +93,25 @@ def test_what_is_misread_stays_a_word_of_its_kind_and_scales_err_by_one():
     assert colors == set(COLORS) and categories == set(CATEGORIES)
     assert columns == {"column 8", "column 9"} and sizes == {"size 3", "size 4", "size 5"}
     assert misread(np.random.default_rng(0), [EMPTY]) == [EMPTY]
+
+
+def test_of_two_objects_that_stand_close_the_one_behind_is_overlooked_or_merged():
+    cat, dog = ["red", "cat", "column 4", "size 4"], ["blue", "dog", "column 5", "size 6", "played"]
+    lamp = ["white", "lamp", "column 7", "size 5"]
+    seen = [crowd(generator, [[cat, dog, [EMPTY], lamp]] * 10) for generator in [rng()] for _ in range(400)]
+    of_cat, of_dog = ([moment[place] for clip in seen for moment in clip] for place in (0, 1))
+    for slots, true, merged in (
+        (of_cat, cat, ["blue", "dog", "column 4", "size 4"]),
+        (of_dog, dog, ["red", "cat", "column 5", "size 6", "played"]),
+    ):
+        assert slots.count([EMPTY]) / 4000 == pytest.approx(0.2, abs=0.03)
+        assert slots.count(merged) / 4000 == pytest.approx(0.03, abs=0.01)
+        assert slots.count([EMPTY]) + slots.count(merged) + slots.count(true) == 4000
+    assert all(moment[2:] == [[EMPTY], lamp] for clip in seen for moment in clip)
+    assert all(clip[0][0] == cat or clip[9][1] == dog for clip in seen), "the same one is behind in all frames"
+
+
+def test_what_stands_apart_and_what_sounds_is_not_crowded():
+    apart = [[["red", "cat", "column 1", "size 4"], ["red", "dog", "column 3", "size 4"], [EMPTY], [EMPTY]]]
+    bark, rumble = ["heard dog", "loudness 1", "rhythm 4"], ["heard train", "loudness 3"]
+    assert [crowd(rng(), slots) for slots in (apart, [[bark, rumble]])] == [apart, [[bark, rumble]]]

@@ -1,14 +1,15 @@
 """Reasoning chains from ground truth: what is asked, seen and heard, which candidates fail and why, and the answer.
 
-What is shown is told object by object from left to right, and then the sizes of those that are not alone of their
-category: that there is another can be read by then, and need not be foreseen. What is heard is told in the same order,
-of each object that it is silent or how it sounds, then the sounds of nothing in view: where only those were listed that
-sound, one word had to say which of them all is the next, and a small model gave the sounds of things out of view to
-those in view. Then stands what a demand compares with, object by object, and after it, as a value, what each demand
-comes to in this clip: anchors are searched for as candidates are checked, since a small model finds what stands beside
-a number, and seldom the number of a name. A candidate is struck out at the first demand that it fails. `s_object` is
-the category, the simplified description of the paper; `f_object` gives colour and place, too, which tell it from others
-of its category. The line with a box, which the prompt also asks for, is left out: no stage reads it.
+What is shown is told object by object from left to right and then, where a demand is about size, the sizes of all.
+(Sizes of those alone that share their category stood there before: a small model had to see who does, and where it
+gave sizes wrongly it mostly missed the sounds of these objects, too.) What is heard is told in the same order, of each
+object that it is silent or how it sounds, then the sounds of nothing in view: where only those were listed that sound,
+one word had to say which of them all is the next, and a small model gave the sounds of things out of view to those in
+view. Then stands what a demand compares with, object by object, and after it, as a value, what each demand comes to in
+this clip: anchors are searched for as candidates are checked, since a small model finds what stands beside a number,
+and seldom the number of a name. A candidate is struck out at the first demand that it fails. `s_object` is the
+category, the simplified description of the paper; `f_object` gives colour and place, too, which tell it from others of
+its category. The line with a box, which the prompt also asks for, is left out: no stage reads it.
 """
 
 from collections.abc import Sequence
@@ -70,7 +71,8 @@ def write_parts(rng: np.random.Generator, scene: Scene, reference: Reference) ->
     """Write a chain in two parts: the demand and the description of the clip; all that follows from them."""
     asks = str(rng.choice(_ASKS)).format(asks=reference.asks)
     hears = describe_sound(rng, scene, numbered=True)
-    opening = _OPENING.format(asks=asks, shows=describe_frames(rng, scene), hears=hears)
+    shows = describe_frames(rng, scene, sizes=any(atom.name in ("biggest", "smallest") for atom in reference.atoms))
+    opening = _OPENING.format(asks=asks, shows=shows, hears=hears)
     compares = _compare(scene, reference.atoms)
     wants = ", ".join(dict.fromkeys(wanted(scene, atom) for atom in reference.atoms))
     checks = "; ".join(_check(scene, item, reference.atoms) for item in scene.from_left())
@@ -86,10 +88,12 @@ def write_parts(rng: np.random.Generator, scene: Scene, reference: Reference) ->
     return opening, _REST.format(thoughts=" ".join(thoughts), f_object=f_object, s_object=s_object)
 
 
-def describe_frames(rng: np.random.Generator, scene: Scene) -> str:
-    """Say in one sentence what is seen."""
+def describe_frames(rng: np.random.Generator, scene: Scene, *, sizes: bool) -> str:
+    """Say in one sentence what is seen; sizes: whether these too."""
     seen = [describe_object(scene, item) for item in scene.from_left()]
-    return str(rng.choice(_SHOWS)).format(items=", ".join([*seen, *describe_sizes(scene)]))
+    if sizes:
+        seen += describe_sizes(scene)
+    return str(rng.choice(_SHOWS)).format(items=", ".join(seen))
 
 
 def describe_sound(rng: np.random.Generator, scene: Scene, *, numbered: bool) -> str:

@@ -63,9 +63,8 @@ def describe_object(scene: Scene, item: SceneObject) -> str:
 
 
 def describe_sizes(scene: Scene) -> list[str]:
-    """The sizes of those that are not alone of their category."""
-    twins = [item for item in scene.from_left() if len(scene.of_category(item.category)) > 1]
-    return [f"{number_of(scene, item)} size {size(item)}" for item in twins]
+    """The size of each object."""
+    return [f"{number_of(scene, item)} size {size(item)}" for item in scene.from_left()]
 
 
 def describe_voice(category: str, voice: Voice, *, source: str | None) -> str:

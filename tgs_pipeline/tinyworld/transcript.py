@@ -4,6 +4,7 @@ The language model learns to read such transcripts in its pretraining; the proje
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +44,9 @@ WORDS: tuple[str, ...] = (EMPTY, *(word for respect in _RESPECTS for word in res
 # Which frame or second a slot belongs to. Encoders see one moment at a time: the projectors add it (MediaProjector).
 MOMENTS: tuple[str, ...] = tuple(f"moment {number}" for number in range(NUM_FRAMES))
 _RESPECT_OF = {word: respect for respect in _RESPECTS for word in respect.words}
+# Of two objects at most one column apart, how often the one behind is overlooked in a frame, and how often it is taken
+# for the one in front: about as often as by the tiny CLIP.
+_HIDDEN_SHARE, _MERGED_SHARE = 0.4, 0.06
 
 
 def frame_slots(rng: np.random.Generator, scene: Scene) -> Slots:
@@ -77,9 +81,39 @@ def slots_of_second(scene: Scene, second: int) -> list[list[str]]:
     return slots
 
 
+def crowd(rng: np.random.Generator, slots: Slots) -> Slots:
+    """The slots of a clip as an encoder might give them that errs where objects stand close; sounds stay the same."""
+    depths: dict[tuple[str, ...], float] = {}  # by colour and category: the same in all frames
+    crowded = []
+    for slots_of_moment in slots:
+        seen = list(slots_of_moment)
+        columns = {number: place for number, slot in enumerate(seen) if (place := _column(slot)) is not None}
+        for one, other in pairwise(columns):  # from left to right
+            if columns[other] - columns[one] > 1:
+                continue
+            behind, front = sorted((one, other), key=lambda number: _depth(rng, slots_of_moment[number], depths))
+            draw = rng.random()
+            if draw < _HIDDEN_SHARE:
+                seen[behind] = [EMPTY]
+            elif draw < _HIDDEN_SHARE + _MERGED_SHARE:
+                seen[behind] = [*slots_of_moment[front][:2], *slots_of_moment[behind][2:]]
+        crowded.append(seen)
+    return crowded
+
+
 def misread(rng: np.random.Generator, slot: Sequence[str]) -> list[str]:
     """The words of a slot as an encoder might give them that errs now and then."""
     return [_misread_word(rng, word) if word != EMPTY else word for word in slot]
+
+
+def _column(slot: Sequence[str]) -> int | None:
+    """The column of a slot; None of an empty one, and of a sound."""
+    columns = [int(word.removeprefix("column ")) for word in slot if word.startswith("column ")]
+    return columns[0] if columns else None
+
+
+def _depth(rng: np.random.Generator, slot: Sequence[str], depths: dict[tuple[str, ...], float]) -> float:
+    return depths.setdefault(tuple(slot[:2]), rng.random())
 
 
 def _misread_word(rng: np.random.Generator, word: str) -> str:

@@ -55,7 +55,7 @@ def tinyworld(modality: Modality, *, seed: int, num_clips: dict[str, int], split
         for index in range(num_clips[split]):
             for vid, scene in scenes_of(seed, split, index).items():
                 rng = np.random.default_rng(list(hashlib.blake2b(f"{seed} {vid}".encode(), digest_size=16).digest()))
-                frames, sound = describe_frames(rng, scene), describe_sound(rng, scene, numbered=False)
+                frames, sound = describe_frames(rng, scene, sizes=True), describe_sound(rng, scene, numbered=False)
                 prompt = visual_prompt("video", QUESTION) if modality == "visual" else audio_prompt()
                 caption = frames if modality == "visual" else sound
                 yield {"name": vid, "vid": vid, "prompt": prompt, "target": target(caption)}

@@ -80,22 +80,26 @@ def test_ids_of_words_follow_those_of_tokens(writer, tokenizer):
     assert all(len(bag) == 1 for bag in text.bags if bag[0] < len(tokenizer))
 
 
+def see(rng, scene):
+    return describe_frames(rng, scene, sizes=True)
+
+
 def hear(rng, scene):
     return describe_sound(rng, scene, numbered=False)
 
 
-@pytest.mark.parametrize(("seed", "describe"), [(2, describe_frames), (0, hear)])
+@pytest.mark.parametrize(("seed", "describe"), [(2, see), (0, hear)])
 def test_a_caption_is_told_from_the_transcript_of_its_medium(writer, tokenizer, read, seed, describe):
     rng = np.random.default_rng(seed)
-    assert (rng.random() < 0.5) == (describe is describe_frames)
+    assert (rng.random() < 0.5) == (describe is see)
     expected = describe(rng, SCENE)
     text = writer.caption(np.random.default_rng(seed), SCENE)
     places = read(text)
     told = [*tokens_of(tokenizer, expected), "</s>"]
     assert [place for place, weight in zip(places, text.weights, strict=True) if weight] == told
     assert weighed(places, text, weight=2.0) == [token for token in told if TIME.fullmatch(token)]
-    assert set(text.weights) == ({0.0, 1.0} if describe is describe_frames else {0.0, 1.0, 2.0})
-    kind = "video" if describe is describe_frames else "audio"
+    assert set(text.weights) == ({0.0, 1.0} if describe is see else {0.0, 1.0, 2.0})
+    kind = "video" if describe is see else "audio"
     start, end = places.index(f"<{kind}_start>"), places.index(f"<{kind}_end>")
     assert len(slots_in(places)) == end - start - 1 == 10 * NUM_SLOTS
     assert f"<{kind}>" not in places

@@ -21,7 +21,7 @@ from tgs_pipeline.tinyworld.facts import NUMBERS, SILENT
 from tgs_pipeline.tinyworld.reasoning import rewrite_reference
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.scene import Scene
-from tgs_pipeline.tinyworld.transcript import EMPTY, MOMENTS, WORDS, Slots, frame_slots, misread, second_slots
+from tgs_pipeline.tinyworld.transcript import EMPTY, MOMENTS, WORDS, Slots, crowd, frame_slots, misread, second_slots
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,8 +38,8 @@ _TIMES = tuple(f"{time}s" for time in range(11))
 _CAPTIONS_PER_CLIP, _OPENINGS_PER_CLIP = 2, 4
 _WHOLE_PROMPT_SHARE = 0.25
 _FIXED_END = ", analyze the video"
-# Of the slots: something is overlooked in a frame or second. Others are misread (`misread`): so a description rests on
-# all moments, as it must with encoders that err.
+# Of the slots: something is overlooked in a frame or second. Others are misread (`misread`), more where objects stand
+# close (`crowd`): so a description rests on all moments, as it must with encoders that err.
 _SLOT_DROPOUT = 0.03
 
 
@@ -88,7 +88,7 @@ class TextWriter:
     def caption(self, rng: np.random.Generator, scene: Scene) -> Text:
         """A caption of the frames or of the sound, from its transcript."""
         if rng.random() < 0.5:
-            prompt, answer = visual_prompt("video", QUESTION), describe_frames(rng, scene)
+            prompt, answer = visual_prompt("video", QUESTION), describe_frames(rng, scene, sizes=True)
         else:
             prompt, answer = audio_prompt(), describe_sound(rng, scene, numbered=False)
         return self._join([(prompt, "given"), (answer + END, "told")], self._transcript(rng, scene))
@@ -122,7 +122,7 @@ class TextWriter:
     def _bags(self, rng: np.random.Generator, slots: Slots) -> list[list[int]]:
         read = [
             [*([EMPTY] if rng.random() < _SLOT_DROPOUT else misread(rng, slot)), moment]
-            for moment, slots_of_moment in zip(MOMENTS, slots, strict=True)
+            for moment, slots_of_moment in zip(MOMENTS, crowd(rng, slots), strict=True)
             for slot in slots_of_moment
         ]
         return [[self._slot_ids[word] for word in slot] for slot in read]

@@ -7,7 +7,7 @@ from tinyworld.samples import make_object, make_scene, make_voice, plans
 
 from tgs_pipeline.tinyworld.chains import describe_target, write_chain, write_parts
 from tgs_pipeline.tinyworld.clip import chain_generator
-from tgs_pipeline.tinyworld.facts import number_of
+from tgs_pipeline.tinyworld.facts import SIZE_DEMANDS, number_of
 from tgs_pipeline.tinyworld.references import Reference
 from tgs_pipeline.tinyworld.solver import Atom, judge
 from tgs_pipeline.tinyworld.verdict import Verdict
@@ -131,7 +131,7 @@ def test_the_opening_does_not_know_the_answer():
     """
     for split, index, plan in plans():
         for row, reference in enumerate(plan.references):
-            sizes = tuple(atom for atom in reference.atoms if atom.name in ("biggest", "smallest"))
+            sizes = tuple(atom for atom in reference.atoms if atom.name in SIZE_DEMANDS)
             other = Reference(reference.kind, "other", reference.asks, (*sizes, Atom("silent")), None)
             parts = [write_parts(chain_generator(1, split, index, row), plan.scene, one) for one in (reference, other)]
             assert parts[0][0] == parts[1][0]
@@ -153,7 +153,7 @@ def test_s_object_is_the_category_and_f_object_gives_colour_and_place():
 def test_sizes_are_told_of_all_where_they_are_asked_for(chains):
     told = set()
     for scene, reference, chain in chains:
-        asked = any(atom.name in ("biggest", "smallest") for atom in reference.atoms)
+        asked = any(atom.name in SIZE_DEMANDS for atom in reference.atoms)
         shown = chain[: re.search(r"The audio|We hear|The soundtrack", chain).start()]
         assert len(re.findall(r"#\d size \d+", shown)) == (len(scene.objects) if asked else 0), chain
         told.add(asked)

@@ -19,6 +19,7 @@ import numpy as np
 from tgs_pipeline.tinyworld.facts import (
     NONE,
     SILENT,
+    SIZE_DEMANDS,
     compared,
     describe_object,
     describe_sizes,
@@ -71,7 +72,7 @@ def write_parts(rng: np.random.Generator, scene: Scene, reference: Reference) ->
     """Write a chain in two parts: the demand and the description of the clip; all that follows from them."""
     asks = str(rng.choice(_ASKS)).format(asks=reference.asks)
     hears = describe_sound(rng, scene, numbered=True)
-    shows = describe_frames(rng, scene, sizes=any(atom.name in ("biggest", "smallest") for atom in reference.atoms))
+    shows = describe_frames(rng, scene, sizes=any(atom.name in SIZE_DEMANDS for atom in reference.atoms))
     opening = _OPENING.format(asks=asks, shows=shows, hears=hears)
     compares = _compare(scene, reference.atoms)
     wants = ", ".join(dict.fromkeys(wanted(scene, atom) for atom in reference.atoms))

@@ -15,6 +15,7 @@ from tgs_pipeline.tinyworld.scene import NUM_FRAMES, Scene, SceneObject, Voice
 from tgs_pipeline.tinyworld.solver import Atom
 
 NUMBERS = tuple(f"#{number}" for number in range(1, 5))  # of objects, of which a scene has four at most
+SIZE_DEMANDS = ("biggest", "smallest")  # atoms for which sizes are told
 NONE = "none"
 SILENT = "silent"
 _WHOLE = "seen always"
@@ -148,7 +149,7 @@ def wanted(scene: Scene, atom: Atom) -> str:
 
 def _rivals(scene: Scene, atom: Atom) -> tuple[SceneObject, ...]:
     """Among which a superlative holds: what sounds, or of what is seen all or a category."""
-    if atom.name in ("biggest", "smallest", "leftmost", "rightmost"):
+    if atom.name in (*SIZE_DEMANDS, "leftmost", "rightmost"):
         return scene.of_category(atom.value) if atom.value else scene.objects
     return scene.sounding()
 

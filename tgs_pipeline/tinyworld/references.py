@@ -1,6 +1,7 @@
 """References of a scene: every kind filled in every way, kept where the solver finds one object, or none.
 
-`choose_references` gives references to objects, `choose_null_references` gives those that nothing satisfies.
+`choose_references` gives references to objects, `choose_null_references` gives those that nothing satisfies, and `ask`
+one that may be unclear.
 """
 
 import itertools
@@ -44,7 +45,12 @@ class _Query:
 
 
 def choose_references(
-    rng: np.random.Generator, scene: Scene, *, number: int, only_held_out: bool = False
+    rng: np.random.Generator,
+    scene: Scene,
+    *,
+    number: int,
+    kinds: Sequence[Kind] = KINDS,
+    only_held_out: bool = False,
 ) -> tuple[Reference, ...]:
     """Choose up to `number` references of different texts, of as many kinds as possible, each with one clear target.
 
@@ -52,7 +58,7 @@ def choose_references(
     """
     names = sorted({item.category for item in scene.objects})
     queries = []
-    for kind, atoms, slots in _enumerate(names, KINDS):
+    for kind, atoms, slots in _enumerate(names, kinds):
         target = solve(scene, atoms)
         if target is None or (only_held_out and scene.objects[target].category not in HELD_OUT):
             continue
@@ -77,6 +83,14 @@ def choose_null_references(
         if is_unsatisfied(scene, atoms):
             queries.append(_Query(kind, atoms, slots, None))
     return _draw(rng, queries, number)
+
+
+def ask(rng: np.random.Generator, scene: Scene, *, kinds: Sequence[Kind]) -> Reference:
+    """A reference of one of `kinds` with names of the scene in its slots, whether or not it means one object there."""
+    names = sorted({item.category for item in scene.objects})
+    options = list(_enumerate(names, kinds))
+    kind, atoms, slots = options[int(rng.integers(len(options)))]
+    return _word(rng, _Query(kind, atoms, slots, solve(scene, atoms)))
 
 
 def _enumerate(

@@ -33,6 +33,7 @@ def writer(tokenizer, monkeypatch):
     """Nothing is overlooked or misread in its transcripts."""
     monkeypatch.setattr(texts, "_SLOT_DROPOUT", 0.0)
     monkeypatch.setattr(texts, "misread", lambda rng, slot: slot)
+    monkeypatch.setattr(texts, "crowd", lambda rng, slots: slots)
     return TextWriter(tokenizer)
 
 
@@ -222,7 +223,9 @@ def test_texts_of_clips_are_whole_and_known(tokenizer, read):
         assert found == again
         num_null = len(plan.null.references) if plan.null else 0
         is_crossed = plan.null is not None and plan.null.prefix == "null_c"
-        assert len(found) - 6 - len(plan.references) - num_null - is_crossed in (0, 1)  # one may be rewritten
+        rest = len(found) - 6 - len(plan.references) - num_null - is_crossed
+        # One may be rewritten, one opening more may be about size, and one or two references to be reasoned about.
+        assert rest in {one + other + 4 * clear for one in (0, 1) for other in (0, 1) for clear in range(3)}
         nulls += num_null
         for text in found:
             assert [tokenizer.unk_token_id] not in text.bags
@@ -230,3 +233,13 @@ def test_texts_of_clips_are_whole_and_known(tokenizer, read):
             assert max(text.weights) > 0
             assert text.weights[-1] == 1.0
     assert nulls > 20
+
+
+def test_sizes_are_asked_for_far_more_often_than_in_the_world(tokenizer, read):
+    writer = TextWriter(tokenizer)
+    said = [read(text) for index in range(40) for text in writer.about_clip(seed=1, index=index, foreign=FOREIGN)]
+    asked = [places for places in said if {"biggest", "smallest"} & set(places)]
+    openings = [places for places in asked if {"<video_start>", "<audio_start>"} <= set(places) and slots_in(places)]
+    told = [places for places in openings if "size" in places[places.index("<think>") :]]
+    assert len(openings) > 12
+    assert len(told) == len(openings)

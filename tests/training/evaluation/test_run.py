@@ -34,7 +34,8 @@ def shares(done):
 
 def test_a_perfect_thinker_is_right_everywhere():
     done, thinker = run(truth)
-    expected = dict.fromkeys(shares(done), 1.0)
+    expected = {name: 1.0 if score["total"] else None for name, score in done.to_json()["scores"].items()}
+    assert list(expected.values()).count(None) < 20  # of 35 kinds of references, in so few clips
     expected |= {"present called null": 0.0, "R2-style called null": 0.0, "no readable answer": 0.0}
     assert shares(done) == expected
     rates = done.to_json()["statements"]

@@ -76,6 +76,10 @@ def test_each_measure_counts_its_own_questions():
         "kind: null (recognised)": (1, 2),
         "null, foreign sound": (0, 0),
         "present called null": (0, 4),
+        "audio + place, sounding_beside": (0, 1),
+        "temporal, first": (1, 1),
+        "audio, loudest": (1, 1),
+        "visual, biggest": (0, 0),
     }
     assert {name: counts(outcomes, name) for name in expected} == expected
 

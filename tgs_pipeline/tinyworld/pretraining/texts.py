@@ -17,9 +17,10 @@ from tgs_pipeline.prompts.ref_thinker import AUDIO, VIDEO, inference_prompt, tra
 from tgs_pipeline.tinyworld.categories import SOUNDING
 from tgs_pipeline.tinyworld.chains import UNSEEN, describe_frames, describe_sound, write_parts
 from tgs_pipeline.tinyworld.clip import plan_clip
-from tgs_pipeline.tinyworld.facts import NUMBERS, SILENT
+from tgs_pipeline.tinyworld.facts import NUMBERS, SILENT, SIZE_DEMANDS
+from tgs_pipeline.tinyworld.kinds import KINDS
 from tgs_pipeline.tinyworld.reasoning import rewrite_reference
-from tgs_pipeline.tinyworld.references import Reference
+from tgs_pipeline.tinyworld.references import Reference, ask, choose_references
 from tgs_pipeline.tinyworld.scene import Scene
 from tgs_pipeline.tinyworld.transcript import EMPTY, MOMENTS, WORDS, Slots, crowd, frame_slots, misread, second_slots
 
@@ -36,6 +37,10 @@ _WORKED_OUT_WEIGHT = 4.0
 _TIME_WEIGHT = 2.0  # the times of a description, for which a word must be looked for among all moments
 _TIMES = tuple(f"{time}s" for time in range(11))
 _CAPTIONS_PER_CLIP, _OPENINGS_PER_CLIP = 2, 4
+# One reference in seventy is about size. From so few it is not learned that sizes are then told, and what follows.
+_SIZE_KINDS = tuple(kind for kind in KINDS if kind.name in SIZE_DEMANDS)
+_SIZE_OPENING_SHARE = 0.4  # of the clips
+_SIZE_REASONINGS = 4  # about each such reference that is clear
 _WHOLE_PROMPT_SHARE = 0.25
 _FIXED_END = ", analyze the video"
 # Of the slots: something is overlooked in a frame or second. Others are misread (`misread`), more where objects stand
@@ -77,7 +82,10 @@ class TextWriter:
             yield self.caption(rng, plan.scene)
         for _ in range(_OPENINGS_PER_CLIP):
             yield self.opening(rng, plan.scene, references[int(rng.integers(len(references)))])
-        for reference in references:
+        if rng.random() < _SIZE_OPENING_SHARE:
+            yield self.opening(rng, plan.scene, ask(rng, plan.scene, kinds=_SIZE_KINDS))
+        sized = choose_references(rng, plan.scene, number=len(_SIZE_KINDS), kinds=_SIZE_KINDS)
+        for reference in (*references, *(sized * _SIZE_REASONINGS)):
             yield self.reasoning(rng, plan.scene, reference, foreign=foreign)
         if plan.null is not None:
             if plan.null.scene is not plan.scene:

@@ -12,7 +12,7 @@ from tgs_pipeline.metrics.shares import wilson_interval
 from tgs_pipeline.tinyworld.categories import COLORS
 from tgs_pipeline.training.evaluation.blind import BlindAnswer
 from tgs_pipeline.training.evaluation.claims import KINDS, Reading
-from tgs_pipeline.training.evaluation.questions import GROUPS, Group, Question
+from tgs_pipeline.training.evaluation.questions import GROUP_OF_KIND, GROUPS, Group, Question
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,10 @@ def _is_of_group(group: Group) -> Callable[[Question], bool]:
     return lambda question: question.group == group
 
 
+def _is_of_kind(kind: str) -> Callable[[Question], bool]:
+    return lambda question: _asks_object(question) and question.reference.kind == kind
+
+
 MEASURES: tuple[Measure, ...] = (
     Measure("s_object, test_s", lambda q: _asks_object(q) and q.split == "test_s", is_right, _chance),
     Measure("s_object, test_u", lambda q: _asks_object(q) and q.split == "test_u", is_right, _chance),
@@ -149,6 +153,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("f_object, R2-style", lambda q: q.style == "reasoning", names_it_alone, _one_of_all),
     Measure("f_object among twins", lambda q: q.num_twins > 1, names_it_alone, lambda q: 1 / q.num_twins),
     Measure("no readable answer", lambda q: True, lambda q, answer: not answer.is_readable, None, has_baselines=False),
+    *(Measure(f"{group}, {kind}", _is_of_kind(kind), is_right, _chance) for kind, group in GROUP_OF_KIND.items()),
 )
 
 

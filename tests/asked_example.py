@@ -1,4 +1,4 @@
-"""Samples and chains made by hand, for tests of the stages that join them."""
+"""Samples, chains and boxes made by hand, for tests of the stages that join them."""
 
 from pathlib import Path
 
@@ -30,6 +30,15 @@ def chain(uid: str, row: int, s_object: str | None, **changes: object) -> dict:
         "uid": uid, "row": row, "vid": "vid", "split": "test_s", "reference": "The Guitar", "think": None,
         "f_object": "the brown guitar", "s_object": s_object, "null_probability": None, "raw": None, "num_tokens": 0,
         "status": "ok", "reason": None,
+    } | changes  # fmt: skip
+
+
+def box(uid: str, row: int, frame_index: int, xyxy: list[float] | None, **changes: object) -> dict:
+    """A boxes row; xyxy: None where no box was chosen."""
+    return {
+        "uid": uid, "row": row, "frame_index": frame_index, "box_xyxy_px": xyxy, "score": None, "phrase": None,
+        "query_index": None, "num_candidates": 0, "rule": "s_object", "status": "ok" if xyxy else "no_box",
+        "reason": None if xyxy else "no candidate above 0.1",
     } | changes  # fmt: skip
 
 

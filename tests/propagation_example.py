@@ -2,7 +2,7 @@
 
 import numpy as np
 import pyarrow.parquet as pq
-from asked_example import sample, workspace_in, write_frame
+from asked_example import box, sample, workspace_in, write_frame
 
 from tgs_pipeline.artifacts import boxes, object_masks, pivots, samples, table
 from tgs_pipeline.execution import Execution
@@ -38,14 +38,6 @@ class FailingPropagator(FakePropagator):
         if prompts[0][0].position == len(frames) - 1:
             raise ValueError("broken weights")
         yield from super().propagate(frames, prompts)
-
-
-def box(uid: str, row: int, frame_index: int, xyxy: list[float] | None, **changes: object) -> dict:
-    return {
-        "uid": uid, "row": row, "frame_index": frame_index, "box_xyxy_px": xyxy, "score": None, "phrase": None,
-        "query_index": None, "num_candidates": 0, "rule": "s_object", "status": "ok" if xyxy else "no_box",
-        "reason": None if xyxy else "not the pivot",
-    } | changes  # fmt: skip
 
 
 def make(folder, prompts: dict[str, list[list[float] | None]], **changes: object):

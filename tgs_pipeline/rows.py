@@ -196,6 +196,21 @@ def compute(
     return found
 
 
+def load_each(units: pa.Table, column: pa.Field, load: Callable[[dict], object]) -> pa.Table:
+    """Add to each unit what `load` makes of it, and a `reason`; a ValueError of `load` fails its unit alone."""
+    loaded: list[object] = []
+    reasons: list[str | None] = []
+    for at, unit in enumerate(units.to_pylist()):
+        try:
+            loaded.append(load(unit))
+            reasons.append(None)
+        except ValueError as error:
+            loaded.append(None)
+            reasons.append(f"{_name(units.slice(at, 1))}: {error}")
+    units = units.append_column(column, pa.array(loaded, column.type))
+    return units.append_column("reason", pa.array(reasons, pa.string()))
+
+
 class _Writer:
     """Collects rows and writes a segment every `flush_rows` rows, MAX_PENDING_BYTES or `flush_sec`, and at the end."""
 
@@ -301,21 +316,6 @@ def _run(operator: Operator, loaded: pa.Table, schema: pa.Schema) -> pa.Table:
     if rows["key"].to_pylist() != loaded["key"].to_pylist():
         raise RuntimeError(f"{type(operator).__name__} returned other rows than it was given")
     return rows.select(schema.names).cast(schema)
-
-
-def load_each(units: pa.Table, column: pa.Field, load: Callable[[dict], object]) -> pa.Table:
-    """Add to each unit what `load` makes of it, and a `reason`; a ValueError of `load` fails its unit alone."""
-    loaded: list[object] = []
-    reasons: list[str | None] = []
-    for at, unit in enumerate(units.to_pylist()):
-        try:
-            loaded.append(load(unit))
-            reasons.append(None)
-        except ValueError as error:
-            loaded.append(None)
-            reasons.append(f"{_name(units.slice(at, 1))}: {error}")
-    units = units.append_column(column, pa.array(loaded, column.type))
-    return units.append_column("reason", pa.array(reasons, pa.string()))
 
 
 def _name(unit: pa.Table) -> str:

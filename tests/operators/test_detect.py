@@ -9,11 +9,7 @@ from tgs_pipeline.execution import WHOLE, Execution, Shard, StageError
 from tgs_pipeline.operators import detect
 from tgs_pipeline.tinyworld.models import grounding_dino
 
-
-@pytest.fixture(autouse=True)
-def content_is_the_name(monkeypatch):
-    """Frame hashes of these tests are the names of the files, so that they can be read."""
-    monkeypatch.setattr("tgs_pipeline.data.media.content_hash", lambda path: path.stem)
+pytestmark = pytest.mark.usefixtures("content_is_the_name")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from asked_example import chain, sample, workspace_in, write_frame
+from asked_example import box, chain, sample, workspace_in, write_frame
 from project import ROOT
 
 from tgs_pipeline import params as params_file
@@ -18,6 +18,8 @@ from tgs_pipeline.params import Params, Segment
 from tgs_pipeline.params_choosing import TagMatching
 from tgs_pipeline.rows import Recipe
 from tgs_pipeline.tinyworld.models import sam2 as tiny
+
+pytestmark = pytest.mark.usefixtures("content_is_the_name")
 
 RECIPE = Recipe(stage="segment", version=1, params={}, weights="w")
 THINK = params_file.load(ROOT / "params.yaml").think
@@ -42,23 +44,9 @@ class FakeSegmenter:
         return Segmentation(mask, logits, 0.5)
 
 
-def box(uid: str, row: int, frame_index: int, xyxy: list[float] | None, **changes: object) -> dict:
-    return {
-        "uid": uid, "row": row, "frame_index": frame_index, "box_xyxy_px": xyxy, "score": None, "phrase": None,
-        "query_index": None, "num_candidates": 0, "rule": "s_object", "status": "ok" if xyxy else "no_box",
-        "reason": None if xyxy else "no candidate above 0.1",
-    } | changes  # fmt: skip
-
-
 def write_inputs(workspace, sample_rows: list[dict], box_rows: list[dict]) -> None:
     table.write(workspace.samples, samples.SCHEMA, [table.from_rows(sample_rows, samples.SCHEMA)])
     table.write(workspace.boxes, boxes.SCHEMA, [table.from_rows(box_rows, boxes.SCHEMA)])
-
-
-@pytest.fixture(autouse=True)
-def content_is_the_name(monkeypatch):
-    """Frame hashes of these tests are the names of the files, so that they can be read."""
-    monkeypatch.setattr("tgs_pipeline.data.media.content_hash", lambda path: path.stem)
 
 
 @pytest.fixture

@@ -42,7 +42,9 @@ def test_work_is_done_once_for_each_clip_and_prompts(tmp_path, fake):
 def test_no_box_at_all_is_an_empty_mask_and_asks_nobody(tmp_path, fake):
     rows = run(make(tmp_path, {"a_x_1": [None, None, None]}), tmp_path)
     assert fake.clips == 0
-    assert [(row["status"], row["reason"], row["levels"]) for row in rows] == [("no_box", "not the pivot", None)] * 3
+    assert [(row["status"], row["reason"], row["levels"]) for row in rows] == [
+        ("no_box", "no candidate above 0.1", None)
+    ] * 3
     assert not any(mask(row).any() for row in rows)
 
 

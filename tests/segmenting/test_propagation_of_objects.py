@@ -1,20 +1,7 @@
 import numpy as np
 import pytest
-from asked_example import chain, sample
-from propagation_example import (
-    FRAMES,
-    LEFT,
-    RIGHT,
-    SIZE,
-    FailingPropagator,
-    area,
-    box,
-    choose,
-    make,
-    mask,
-    object_rows,
-    run,
-)
+from asked_example import box, chain, sample
+from propagation_example import FRAMES, LEFT, RIGHT, SIZE, FailingPropagator, area, choose, make, mask, object_rows, run
 
 from tgs_pipeline.artifacts import chains, table
 from tgs_pipeline.metrics import levels, rle

@@ -7,7 +7,7 @@ from tinyworld.samples import plans
 from tgs_pipeline.tinyworld.categories import HELD_OUT, SEEN
 from tgs_pipeline.tinyworld.clip import plan_clip
 from tgs_pipeline.tinyworld.kinds import KINDS
-from tgs_pipeline.tinyworld.references import ask, choose_references
+from tgs_pipeline.tinyworld.references import choose_any_reference, choose_references
 from tgs_pipeline.tinyworld.solver import is_unsatisfied, solve
 from tgs_pipeline.tinyworld.words import split_words
 
@@ -99,7 +99,7 @@ def test_references_of_chosen_kinds():
         rng = np.random.default_rng(index)
         chosen = choose_references(rng, plan.scene, number=9, kinds=sizes)
         assert {reference.kind for reference in chosen} <= {"biggest", "smallest"}
-        asked = ask(rng, plan.scene, kinds=sizes)
+        asked = choose_any_reference(rng, plan.scene, kinds=sizes)
         assert asked.kind in ("biggest", "smallest")
         assert asked.atoms[0].value in {item.category for item in plan.scene.objects}
         assert asked.target == solve(plan.scene, asked.atoms)

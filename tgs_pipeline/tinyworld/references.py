@@ -1,7 +1,7 @@
 """References of a scene: every kind filled in every way, kept where the solver finds one object, or none.
 
-`choose_references` gives references to objects, `choose_null_references` gives those that nothing satisfies, and `ask`
-one that may be unclear.
+`choose_references` gives references to objects, `choose_null_references` gives those that nothing satisfies, and
+`choose_any_reference` one that may mean nothing or several.
 """
 
 import itertools
@@ -54,7 +54,8 @@ def choose_references(
 ) -> tuple[Reference, ...]:
     """Choose up to `number` references of different texts, of as many kinds as possible, each with one clear target.
 
-    `only_held_out`: targets are objects of held-out categories. A smaller number chooses a prefix of the same list.
+    `kinds`: of these alone. `only_held_out`: targets are objects of held-out categories. A smaller number chooses a
+    prefix of the same list.
     """
     names = sorted({item.category for item in scene.objects})
     queries = []
@@ -85,8 +86,8 @@ def choose_null_references(
     return _draw(rng, queries, number)
 
 
-def ask(rng: np.random.Generator, scene: Scene, *, kinds: Sequence[Kind]) -> Reference:
-    """A reference of one of `kinds` with names of the scene in its slots, whether or not it means one object there."""
+def choose_any_reference(rng: np.random.Generator, scene: Scene, *, kinds: Sequence[Kind]) -> Reference:
+    """Choose a reference of one of `kinds` about what is in the scene, whether or not it means one object there."""
     names = sorted({item.category for item in scene.objects})
     options = list(_enumerate(names, kinds))
     kind, atoms, slots = options[int(rng.integers(len(options)))]

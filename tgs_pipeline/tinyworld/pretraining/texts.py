@@ -20,7 +20,7 @@ from tgs_pipeline.tinyworld.clip import plan_clip
 from tgs_pipeline.tinyworld.facts import NUMBERS, SILENT, SIZE_DEMANDS
 from tgs_pipeline.tinyworld.kinds import KINDS
 from tgs_pipeline.tinyworld.reasoning import rewrite_reference
-from tgs_pipeline.tinyworld.references import Reference, ask, choose_references
+from tgs_pipeline.tinyworld.references import Reference, choose_any_reference, choose_references
 from tgs_pipeline.tinyworld.scene import Scene
 from tgs_pipeline.tinyworld.transcript import EMPTY, MOMENTS, WORDS, Slots, crowd, frame_slots, misread, second_slots
 
@@ -83,7 +83,7 @@ class TextWriter:
         for _ in range(_OPENINGS_PER_CLIP):
             yield self.opening(rng, plan.scene, references[int(rng.integers(len(references)))])
         if rng.random() < _SIZE_OPENING_SHARE:
-            yield self.opening(rng, plan.scene, ask(rng, plan.scene, kinds=_SIZE_KINDS))
+            yield self.opening(rng, plan.scene, choose_any_reference(rng, plan.scene, kinds=_SIZE_KINDS))
         sized = choose_references(rng, plan.scene, number=len(_SIZE_KINDS), kinds=_SIZE_KINDS)
         for reference in (*references, *(sized * _SIZE_REASONINGS)):
             yield self.reasoning(rng, plan.scene, reference, foreign=foreign)

@@ -49,3 +49,10 @@ def test_all_files_hold_the_same_rows(tmp_path):
     assert content[1]["oracle"] == ["name", "box"] and content[0]["splits"]["test_s"]["JF"] == 0.5
     page = (tmp_path / "chart.html").read_text()
     assert page.count("<svg") == 2 and "<script" not in page and "Prompts &lt;1&gt;" in page
+    assert page.count("<tr>") == 3 and "<tr><th>a|b (oracle: name and box)</th><td>tgs</td><td>-</td>" in page
+
+
+def test_names_of_rows_are_text_on_the_page(tmp_path):
+    write(tmp_path, [row("<script>alert(1)</script>", seen=0.5, null=0.0)], title="t")
+    page = (tmp_path / "chart.html").read_text()
+    assert "<script" not in page and "<th>&lt;script&gt;alert(1)&lt;/script&gt;</th>" in page

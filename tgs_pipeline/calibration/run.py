@@ -10,6 +10,7 @@ change with the thresholds; then S and the fit are those of its best candidate.
 """
 
 import csv
+import html
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -51,7 +52,7 @@ def run(params: Params, workspace: Workspace, *, split: str, out: Path) -> list[
     marks = [asdict(found.chosen) | {"name": found.name} for found in fits if found.chosen is not None]
     svg = curves(rows, x="missed", y="S", colour="name", marks=[mark for mark in marks if mark["S"] is not None])
     title = f"Abstention on {split}: S against missed objects"
-    write_text(out / "calibration.html", standalone(title, [svg], text=as_text(fits)))
+    write_text(out / "calibration.html", standalone(title, [svg], body=f"<pre>{html.escape(as_text(fits))}</pre>"))
     return fits
 
 

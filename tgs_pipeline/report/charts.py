@@ -67,12 +67,12 @@ def bars(rows: Sequence[Mapping], *, value: str, label: str, colour: str, title:
     return _svg(chart.properties(width=420, height=alt.Step(12), padding=room))
 
 
-def standalone(title: str, svgs: Sequence[str], *, text: str) -> str:
-    """A page of charts and plain text that needs nothing besides itself."""
+def standalone(title: str, svgs: Sequence[str], *, body: str) -> str:
+    """A page of charts, and HTML below them, that needs nothing besides itself."""
     return (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">\n'
         f"<title>{html.escape(title)}</title>\n<body style='font-family: sans-serif; margin: 2em'>\n"
-        f"<h1>{html.escape(title)}</h1>\n{chr(10).join(svgs)}\n<pre>{html.escape(text)}</pre>\n</body></html>\n"
+        f"<h1>{html.escape(title)}</h1>\n{chr(10).join(svgs)}\n{body}\n</body></html>\n"
     )
 
 

@@ -1,6 +1,7 @@
 """The table of a sweep: one line for each row, with every score of every split, its coverage and the protocol."""
 
 import csv
+import html
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,12 @@ NAMES = {
     "JF": "J&F", "J": "J", "F": "F", "S": "S", "false_positive_rate": "false positives", "coverage": "coverage",
     "temporal_stability": "temporal stability", "JF_late_entrants": "J&F of late entrants",
 }  # fmt: skip
+UNITS = "all in percent, but S from 0 to 1, lower is better; late entrants: out of view in the first frame"
+STYLE = (
+    "<style>div { overflow-x: auto } table { border-collapse: collapse; font-size: .85em } "
+    "th, td { padding: .3em .6em; border-bottom: 1px solid #8884; text-align: right } "
+    "tr > th:first-child { text-align: left; white-space: nowrap }</style>"
+)
 Value = str | float | None
 
 
@@ -39,25 +46,24 @@ def write(out: Path, rows: Sequence[Row], *, title: str) -> str:
     write_text(out / "table.csv", as_csv(rows))
     content = [{"name": row.name, "oracle": list(row.oracle), "changes": row.changes, **row.metrics} for row in rows]
     write_text(out / "table.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
-    write_text(out / "chart.html", standalone(title, charts(rows), text=markdown))
+    write_text(out / "chart.html", standalone(title, charts(rows), body=as_html(rows)))
     return markdown
 
 
 def as_markdown(rows: Sequence[Row], *, title: str) -> str:
     """Percent, but S from 0 to 1."""
-    names = _columns(rows)
-    lines = [
-        f"**{title}** (all in percent, but S from 0 to 1, lower is better; late entrants: out of view in the first "
-        "frame)",
-        "",
-        "| " + " | ".join(["row", "protocol", *(f"{split} {NAMES[name]}" for split, name in names)]) + " |",
-        "|" + "---|" * (len(names) + 2),
-    ]
-    for row in rows:
-        cells = [row.label.replace("|", "\\|"), row.metrics["protocol"]]
-        cells += [_cell(name, _value(row, split, name)) for split, name in names]
-        lines.append("| " + " | ".join(cells) + " |")
+    head, *body = ([cell.replace("|", "\\|") for cell in cells] for cells in _cells(rows))
+    lines = [f"| {' | '.join(cells)} |" for cells in body]
+    lines = [f"**{title}** ({UNITS})", "", f"| {' | '.join(head)} |", "|" + "---|" * len(head), *lines]
     return "\n".join(lines) + "\n"
+
+
+def as_html(rows: Sequence[Row]) -> str:
+    """The same as a table of a page."""
+    head, *body = ([html.escape(cell) for cell in cells] for cells in _cells(rows))
+    lines = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>"]
+    lines += [f"<tr><th>{name}</th>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" for name, *cells in body]
+    return f"{STYLE}\n<p>{html.escape(UNITS)}</p>\n<div><table>\n{chr(10).join(lines)}\n</table></div>"
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -89,6 +95,16 @@ def charts(rows: Sequence[Row]) -> list[str]:
             title = f"{NAMES[name]}, protocol {' and '.join(sorted({row.metrics['protocol'] for row in rows}))}"
             drawn.append(bars(points, value="value", label="row", colour="split", title=title))
     return drawn
+
+
+def _cells(rows: Sequence[Row]) -> list[list[str]]:
+    """The head and the lines of the table."""
+    names = _columns(rows)
+    lines = [["row", "protocol", *(f"{split} {NAMES[name]}" for split, name in names)]]
+    for row in rows:
+        values = [_cell(name, _value(row, split, name)) for split, name in names]
+        lines.append([row.label, row.metrics["protocol"], *values])
+    return lines
 
 
 def _columns(rows: Sequence[Row]) -> list[tuple[str, str]]:
